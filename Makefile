@@ -1,0 +1,45 @@
+# Needs Python 3.11 or newer and make; everything else is installed into .venv from requirements.lock.
+PYTHON ?= python3
+BIN    := .venv/bin
+READY  := .venv/.ready
+
+# The same page twice is the same bytes; one BLAS thread is fastest at these sizes; logs stay quiet.
+export SOURCE_DATE_EPOCH ?= 1704067200
+export PYTHONHASHSEED ?= 0
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test run lab torch lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+book: $(READY) ## build the site into _build/html (open _build/html/index.html)
+	$(BIN)/jupyter-book build . -W -n --keep-going --all
+
+test: $(READY) ## lint, test the library, and re-run every notebook against its stored outputs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+run: $(READY) ## re-run every notebook in place (NB="chapters/bptt.ipynb" for one)
+	$(BIN)/python tools/run_notebooks.py $(NB)
+
+lab: $(READY) ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=chapters
+
+torch: $(READY) ## add PyTorch, an optional witness of the tests
+	$(BIN)/python -m pip install -q --no-build-isolation -e '.[torch]'
+
+lock: ## resolve requirements.txt anew into requirements.lock (needs uv)
+	uv pip compile requirements.txt --no-emit-package rnnlib --python-version 3.11 \
+		--universal --generate-hashes --no-header -q -o requirements.lock
+
+clean: ## remove everything that was made
+	rm -rf _build .venv .pytest_cache .ruff_cache .hypothesis rnnlib.egg-info
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	touch $@

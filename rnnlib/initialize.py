@@ -1,0 +1,77 @@
+"""Initial weights. Every function draws from the `rng` it is given, a numpy.random.Generator.
+
+A matrix initializer is called as init(rng, shape) with shape (rows, columns) and returns float64.
+"""
+
+import numpy as np
+
+from .network import Weights
+from .params import map_tree
+from .readout import Readout
+from .recurrence import Params, State
+
+
+def gaussian(rng, shape, gain=1.0):
+    """Return W with W_ij ~ N(0, gain^2 / columns): a random matrix of spectral radius about `gain`."""
+    return gain / np.sqrt(shape[1]) * rng.standard_normal(shape)
+
+
+def glorot(rng, shape):
+    """Return W with variance 2 / (rows + columns), uniform [glorot2010]."""
+    bound = np.sqrt(6 / sum(shape))
+    return rng.uniform(-bound, bound, shape)
+
+
+def he(rng, shape):
+    """Return W with W_ij ~ N(0, 2 / columns), which keeps the mean square through relu [he2015]."""
+    return gaussian(rng, shape, np.sqrt(2))
+
+
+def orthogonal(rng, shape, gain=1.0):
+    """Return gain * Q, Q with orthonormal rows or columns, uniform over all such [mezzadri2007].
+
+    QR alone is not uniform: LAPACK fixes the signs of R's diagonal, so they are moved into Q.
+    """
+    rows, columns = shape
+    Q, R = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))
+    Q = Q * np.sign(np.diag(R))
+    return gain * (Q if rows >= columns else Q.T)
+
+
+def identity(rng, shape, gain=1.0):
+    """Return gain * I; draws nothing from `rng` [le2015]."""
+    return gain * np.eye(*shape)
+
+
+def rescale(W, radius):
+    """Return W scaled so that its spectral radius max |eigenvalue| is `radius`; ValueError if it is 0."""
+    largest = np.abs(np.linalg.eigvals(W)).max()
+    if largest == 0:
+        raise ValueError("W has spectral radius 0: no factor can change that")
+    return W * (radius / largest)
+
+
+def layer(rng, cell, m, n, recurrent=orthogonal, inputs=glorot):
+    """Return the Params of a layer of n units over m inputs, gate by gate, with zero biases."""
+    blocks = [(recurrent(rng, (n, n)), inputs(rng, (n, m))) for _ in range(cell.gates)]
+    W_hh, W_hx = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    return Params(W_hh, W_hx, np.zeros(cell.gates * n))
+
+
+def weights(rng, cell, m, n, o, layers=1, recurrent=orthogonal, inputs=glorot, learn_start=False):
+    """Return Weights for m inputs, `layers` layers of n units and o outputs, in float64."""
+    stack = tuple(layer(rng, cell, m if k == 0 else n, n, recurrent, inputs) for k in range(layers))
+    zero = State(np.zeros(n), np.zeros(n) if cell.memory else ())
+    return Weights(stack, Readout(glorot(rng, (o, n)), np.zeros(o)), (zero,) * layers if learn_start else ())
+
+
+def forget_bias(params, value):
+    """Return the LSTM layer `params` with its forget gate's bias set to `value` [gers2000]."""
+    b_h, n = params.b_h.copy(), params.W_hh.shape[1]
+    b_h[n : 2 * n] = value  # the gates are stacked i, f, o, g
+    return params._replace(b_h=b_h)
+
+
+def cast(tree, dtype):
+    """Return the tree in another precision, e.g. np.float32."""
+    return map_tree(lambda array: array.astype(dtype), tree)

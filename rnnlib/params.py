@@ -1,0 +1,60 @@
+"""Parameters are trees: tuples (named or plain) of arrays, to any depth; () has no leaves.
+
+A gradient, an update and an optimizer's moments have the shape of the parameters, so these few
+functions are all the arithmetic they need.
+"""
+
+import numpy as np
+
+
+def map_tree(function, tree, *others):
+    """Apply `function` leaf by leaf to trees of the same structure."""
+    if not isinstance(tree, tuple):
+        return function(tree, *others)
+    branches = [map_tree(function, *group) for group in zip(tree, *others, strict=True)]
+    return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
+
+
+def leaves(tree):
+    """List the arrays of a tree, in order."""
+    return [leaf for branch in tree for leaf in leaves(branch)] if isinstance(tree, tuple) else [tree]
+
+
+def zeros_like(tree):
+    """Return the tree of zeros with the shapes and dtypes of `tree`."""
+    return map_tree(np.zeros_like, tree)
+
+
+def add(a, b):
+    """Return a + b."""
+    return map_tree(lambda u, v: u + v, a, b)
+
+
+def scale(a, factor):
+    """Return factor * a, in the dtype of a."""
+    return map_tree(lambda u: u * u.dtype.type(factor), a)
+
+
+def norm(tree):
+    """Return the Euclidean norm of all entries together, sqrt(sum of squares).
+
+    The largest entry is divided out first, so that exploded gradients do not overflow.
+    """
+    largest = float(np.max([np.abs(u).max(initial=0.0) for u in leaves(tree)], initial=0.0))
+    if largest == 0.0 or not np.isfinite(largest):
+        return largest
+    return largest * float(np.sqrt(sum(float(np.sum(np.abs(u / largest) ** 2)) for u in leaves(tree))))
+
+
+def flatten(tree):
+    """Return all entries as one vector (N,), in the order of `leaves`."""
+    return np.concatenate([np.ravel(u) for u in leaves(tree)]) if leaves(tree) else np.zeros(0)
+
+
+def unflatten(vector, like):
+    """Cut a vector (N,) into a tree shaped as `like`; the inverse of `flatten`."""
+    cuts = np.cumsum([np.size(u) for u in leaves(like)])
+    if len(vector) != (cuts[-1] if len(cuts) else 0):
+        raise ValueError(f"vector has {len(vector)} entries, the tree has {cuts[-1] if len(cuts) else 0}")
+    parts = iter(np.split(vector, cuts[:-1]))
+    return map_tree(lambda u: next(parts).reshape(np.shape(u)), like)

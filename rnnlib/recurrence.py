@@ -1,0 +1,98 @@
+"""Three equations, three functions: a recurrent layer and its gradient, for every cell.
+
+    a_t = W_hh h_{t-1} + W_hx x_t + b_h                          forward
+    delta_t = f'(a_t) * (dE_t/dh_t + W_hh^T delta_{t+1})         deltas, BPTT [werbos1990]
+    dE/dW_hh = sum_t delta_t h_{t-1}^T, and the like             gradients
+
+Arrays are time-major (T, B, n). A batch is a stack of rows, so the text's W h is `h @ W.T` and its
+W^T delta is `delta @ W`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .shapes import expect
+
+
+class Params(NamedTuple):
+    """A recurrent layer of n units over m inputs; a cell with G gates stacks G blocks of n rows.
+
+    Shapes: W_hh (G n, n), W_hx (G n, m), b_h (G n,).
+    """
+
+    W_hh: np.ndarray
+    W_hx: np.ndarray
+    b_h: np.ndarray
+
+
+class State(NamedTuple):
+    """What one step hands to the next: h (B, n) and the memory c (B, n), () where the cell has none."""
+
+    h: np.ndarray
+    c: np.ndarray = ()
+
+
+class Tape(NamedTuple):
+    """What a forward pass leaves behind for the backward pass.
+
+    x (T, B, m); h (T+1, B, n), where h[0] is given and h[t] follows x[t-1]; c, the memory after the last
+    step; saved[t], what the cell needs to go back through step t.
+    """
+
+    x: np.ndarray
+    h: np.ndarray
+    c: np.ndarray
+    saved: list
+
+
+def forward(cell, params, x, start):
+    """Run `cell` over x (T, B, m) from `start`, whose h and c have shape (B, n) or (n,).
+
+    Raises ValueError if a shape or a dtype does not fit, or if x is empty or not finite.
+    """
+    rows, n = check_params(cell, params)
+    T, B, m = expect("x", x, ("T", "B", params.W_hx.shape[1]), like=params.W_hh).shape
+    for name, s in (("h_0", start.h), ("c_0", start.c))[: 2 if cell.memory else 1]:
+        expect(name, s, (n,) if np.ndim(s) == 1 else (B, n), like=params.W_hh)
+    W_T = np.ascontiguousarray(params.W_hh.T)
+    drive = (x.reshape(T * B, m) @ params.W_hx.T + params.b_h).reshape(T, B, rows)
+    h, c, saved = np.empty((T + 1, B, n), np.result_type(drive, start.h)), start.c, []
+    h[0] = start.h
+    for t in range(T):
+        h[t + 1], c, keep = cell.forward(drive[t], h[t] @ W_T, h[t], c)
+        saved.append(keep)
+    return Tape(x, h, c, saved)
+
+
+def check_params(cell, params):
+    """Return (G n, n), or raise ValueError if the shapes of `params` do not fit `cell`."""
+    expect("W_hh", params.W_hh, ("G*n", "n"))
+    rows, n = params.W_hh.shape
+    expect("W_hh", params.W_hh, (cell.gates * n, n))
+    expect("W_hx", params.W_hx, (rows, "m"), like=params.W_hh)
+    expect("b_h", params.b_h, (rows,), like=params.W_hh)
+    return rows, n
+
+
+def deltas(cell, params, tape, dE, carry=(0.0, 0.0)):
+    """Backpropagate through time: dE[t] = dE_t/dh_t, of the loss at t alone, (T, B, n).
+
+    `carry` is (dE/dh, dE/dc) arriving from after the last step; the carry returned
+    leaves for before the first. Pass it on, and the T steps may be cut anywhere; drop
+    it, and BPTT is truncated there. Also returns dE/dd and dE/dr, each (T, B, G n);
+    they differ only where a gate acts on r.
+    """
+    delta = np.empty((*dE.shape[:2], len(params.b_h)), tape.h.dtype)
+    delta_r = np.empty_like(delta)
+    dh, dc = carry
+    for t in reversed(range(len(dE))):
+        delta[t], delta_r[t], dh, dc = cell.backward(tape.saved[t], dE[t] + dh, dc)
+        dh = dh + delta_r[t] @ params.W_hh
+    return delta, delta_r, (dh, dc)
+
+
+def gradients(tape, delta, delta_r):
+    """Sum the outer products over time and batch: one matrix product per matrix. Returns Params."""
+    h, x, delta, delta_r = (v.reshape(-1, v.shape[-1]) for v in (tape.h[:-1], tape.x, delta, delta_r))
+    return Params(W_hh=delta_r.T @ h, W_hx=delta.T @ x, b_h=delta.sum(axis=0))

@@ -1,0 +1,85 @@
+"""Forward mode: the gradient of one sequence carried along with the state, without looking back.
+
+An independent witness: it shares the cells' *forward* formulas with the rest of rnnlib, no derivative.
+With theta = (W_hh, W_hx, b_h, h_0, c_0) as one vector of P entries and s = (h, c), a step obeys
+
+    ds_t/dtheta = (ds_t/ds_{t-1}) ds_{t-1}/dtheta + d^+ s_t/dtheta            [williams1989]
+
+where d^+ holds s_{t-1} fixed. One sequence has x (T, m), h_0 and c_0 (n,), and dE (T, n), dE[t] = dE_t/dh_t.
+"""
+
+import numpy as np
+
+from .params import flatten, unflatten
+
+STEP = 1e-30  # of the complex step that differentiates a cell
+
+
+def tangent(cell, d, r, h, c, dd, dr, dh, dc):
+    """Push K tangents through one step: dd, dr (K, G n) and dh, dc (K, n). Returns h', c', dh', dc'.
+
+    The tangents ride as the imaginary parts of K copies of the step.
+    """
+    moved = [value + 1j * STEP * move for value, move in ((d, dd), (r, dr), (h, dh), (c, dc))]
+    h_new, c_new, _ = cell.forward(*moved)
+    return h_new[0].real, c_new[0].real, h_new.imag / STEP, c_new.imag / STEP
+
+
+def immediate(params, x, h):
+    """Return the immediate derivatives d^+d/dtheta and d^+r/dtheta of the drives, each (P, G n)."""
+    rows, n = params.W_hh.shape
+    eye, zeros = np.eye(rows), np.zeros
+    by_W_hh, by_W_hx, by_b_h = np.kron(eye, h[:, None]), np.kron(eye, x[:, None]), eye
+    dd = np.concatenate([zeros(by_W_hh.shape), by_W_hx, by_b_h, zeros((2 * n, rows))])
+    dr = np.concatenate([by_W_hh, zeros((len(dd) - len(by_W_hh), rows))])
+    return dd, dr
+
+
+def rtrl(cell, params, x, h0, c0, dE):
+    """Real-time recurrent learning: return dE/dparams, dE/dh_0 and dE/dc_0 in one sweep forward.
+
+    It stores the influence dh/dtheta, (P, n), and dc/dtheta: O(n^3) numbers, but none per time step.
+    """
+    theta = (params, h0, c0)
+    P, n = len(flatten(theta)), len(h0)
+    h, c, dh, dc = h0, c0, np.zeros((P, n)), np.zeros((P, n))
+    dh[P - 2 * n : P - n], dc[P - n :] = np.eye(n), np.eye(n)
+    gradient = np.zeros(P)
+    for t in range(len(x)):
+        dd, dr = immediate(params, x[t], h)
+        d, r = params.W_hx @ x[t] + params.b_h, params.W_hh @ h
+        h, c, dh, dc = tangent(cell, d, r, h, c, dd, dr + dh @ params.W_hh.T, dh, dc)
+        gradient += dh @ dE[t]
+    return unflatten(gradient, theta)
+
+
+def uoro(cell, params, x, h0, c0, dE, sign):
+    """Unbiased online recurrent optimization: RTRL with the influence held at rank one [tallec2018].
+
+    sign (T+1, 2 n) holds independent random signs, +1 or -1; over all of them the mean is the gradient of
+    `rtrl`. Keeps two vectors, s~ (2 n,) and theta~ (P,), with
+    E[theta~ s~^T] = ds/dtheta. Returns as `rtrl`.
+    """
+    theta = (params, h0, c0)
+    P, n = len(flatten(theta)), len(h0)
+    h, c, gradient = h0, c0, np.zeros(P)
+    s = sign[0].astype(float)  # ds_0/dtheta is the identity on (h_0, c_0)
+    weight = np.concatenate([np.zeros(P - 2 * n), s])
+    for t in range(len(x)):
+        d, r = params.W_hx @ x[t] + params.b_h, params.W_hh @ h
+        dd, dr = immediate(params, x[t], h)
+        along = s[None, :n], s[None, n:]
+        _, _, *carried = tangent(cell, d, r, h, c, 0.0 * d[None], along[0] @ params.W_hh.T, *along)
+        h, c, *fresh = tangent(cell, d, r, h, c, dd, dr, np.zeros((P, n)), np.zeros((P, n)))
+        s, fresh = np.concatenate(carried, axis=1)[0], np.concatenate(fresh, axis=1) @ sign[t + 1]
+        rho_0, rho_1 = _balance(weight, s), _balance(fresh, sign[t + 1])
+        s = rho_0 * s + rho_1 * sign[t + 1]
+        weight = weight / rho_0 + fresh / rho_1
+        gradient += weight * (s[:n] @ dE[t])
+    return unflatten(gradient, theta)
+
+
+def _balance(a, b):
+    """Return rho = sqrt(|a| / |b|), which gives a / rho and rho b the same norm (1 if either is 0)."""
+    size_a, size_b = np.linalg.norm(a), np.linalg.norm(b)
+    return np.sqrt(size_a / size_b) if size_a and size_b else 1.0

@@ -1,0 +1,130 @@
+"""Sequence tasks with a known answer for the best that can be done without memory.
+
+A task is called as task(rng, T, B) and returns x (T, B, m), y (T, B, o) and mask (T, B), 1 where the
+output counts. `..._baseline` is the least expected loss per counted step of an output that ignores the
+input, in the units of the loss named beside it.
+"""
+
+import numpy as np
+
+
+def one_hot(tokens, size):
+    """Return the one-hot rows of integer tokens: shape tokens.shape + (size,).
+
+    Raises ValueError if a token is not an integer of 0 .. size-1.
+    """
+    tokens = np.asarray(tokens)
+    if not np.issubdtype(tokens.dtype, np.integer):
+        raise ValueError(f"tokens have dtype {tokens.dtype}, but must be integers")
+    if tokens.size and (tokens.min() < 0 or tokens.max() >= size):
+        bad = tokens[(tokens < 0) | (tokens >= size)][0]
+        raise ValueError(f"token {bad} is outside the vocabulary 0 .. {size - 1}")
+    return np.eye(size)[tokens]
+
+
+def recall(rng, T, B):
+    """Recall at step T the sign shown at step 1, after T-1 steps of N(0, 1) noise: m = 1, o = 2 classes."""
+    _at_least("recall", T, 2)
+    x, bit = rng.standard_normal((T, B, 1)), rng.integers(2, size=B)
+    x[0, :, 0] = 2 * bit - 1
+    return x, *_answer_at_end(T, one_hot(bit, 2))
+
+
+def recall_baseline():
+    """Return ln 2: softmax cross-entropy of a fair coin, in nats."""
+    return float(np.log(2))
+
+
+def adding(rng, T, B):
+    """Add the two marked values [hochreiter1997]: m = 2 (value in [0, 1], marker), o = 1.
+
+    One marker stands in the first half, one in the second; the sum is asked for at step T.
+    """
+    _at_least("adding", T, 2)
+    x = np.zeros((T, B, 2))
+    x[..., 0] = rng.uniform(size=(T, B))
+    for marked in (rng.integers(T // 2, size=B), rng.integers(T // 2, T, size=B)):
+        x[marked, np.arange(B), 1] = 1
+    return x, *_answer_at_end(T, (x[..., 0] * x[..., 1]).sum(axis=0)[:, None])
+
+
+def adding_baseline():
+    """Return 1/12: half the variance 2/12 of the sum of two uniforms, for always answering 1."""
+    return 1 / 12
+
+
+def copy_memory(rng, T, B, symbols=8, length=10):
+    """Copy `length` symbols after a delay of T steps [arjovsky2016]: m = symbols + 2, o = symbols + 1.
+
+    The sequence has T + 2 length steps: the symbols, T-1 blanks, a delimiter, `length` blanks. Every step
+    counts; the answer is blank until the delimiter has been seen, then the symbols in order.
+    """
+    _at_least("copy_memory", T, 1)
+    blank, delimiter = symbols, symbols + 1
+    word, steps = rng.integers(symbols, size=(length, B)), T + 2 * length
+    shown, answer = np.full((steps, B), blank), np.full((steps, B), blank)
+    shown[:length], shown[length + T - 1], answer[-length:] = word, delimiter, word
+    return one_hot(shown, symbols + 2), one_hot(answer, symbols + 1), np.ones((steps, B))
+
+
+def copy_memory_baseline(T, symbols=8, length=10):
+    """Return length ln(symbols) / (T + 2 length) nats: blanks are known, each symbol is a guess."""
+    return length * float(np.log(symbols)) / (T + 2 * length)
+
+
+def temporal_order(rng, T, B):
+    """Name the order of two marks, each A or B, among distractors [pascanu2013]: m = 6, o = 4 classes.
+
+    The marks stand at random steps of [T/10, 2T/10) and [4T/10, 5T/10); the class is asked for at step T.
+    """
+    _at_least("temporal_order", T, 10)
+    shown = rng.integers(2, 6, size=(T, B))
+    marks = rng.integers(2, size=(2, B))
+    for mark, low in zip(marks, (1, 4), strict=True):
+        shown[rng.integers(low * T // 10, (low + 1) * T // 10, size=B), np.arange(B)] = mark
+    return one_hot(shown, 6), *_answer_at_end(T, one_hot(2 * marks[0] + marks[1], 4))
+
+
+def temporal_order_baseline():
+    """Return ln 4: softmax cross-entropy of a guess among four classes, in nats."""
+    return float(np.log(4))
+
+
+REBER = "BTPSXVE"
+_EDGES = {0: "T1 P2", 1: "S1 X3", 2: "T2 V4", 3: "X2 S5", 4: "P3 V5"}  # state: symbol and next state, twice
+
+
+def reber_string(rng):
+    """Return a string of the embedded Reber grammar [hochreiter1997]: B T B...E T E or B P B...E P E."""
+    outer, inner, state = "TP"[rng.integers(2)], "", 0
+    while state != 5:
+        symbol, state = _EDGES[state].split()[rng.integers(2)]
+        inner, state = inner + symbol, int(state)
+    return f"B{outer}B{inner}E{outer}E"
+
+
+def reber(rng, T, B):
+    """Predict the next symbol of embedded Reber strings of at most T + 1 symbols: m = o = 7.
+
+    Shorter strings are padded with E and masked. Longer strings are drawn again.
+    """
+    _at_least("reber", T, 8)
+    tokens, mask = np.full((T + 1, B), REBER.index("E")), np.zeros((T, B))
+    for b in range(B):
+        while len(word := reber_string(rng)) > T + 1:
+            continue
+        tokens[: len(word), b] = [REBER.index(symbol) for symbol in word]
+        mask[: len(word) - 1, b] = 1
+    return one_hot(tokens[:-1], 7), one_hot(tokens[1:], 7), mask
+
+
+def _answer_at_end(T, answer):
+    """Return y and mask for a task whose one answer (B, o) is due at step T."""
+    mask = np.zeros((T, len(answer)))
+    mask[-1] = 1
+    return mask[..., None] * answer, mask
+
+
+def _at_least(task, steps, least):
+    if steps < least:
+        raise ValueError(f"{task} needs T >= {least}, got T = {steps}")

@@ -1,0 +1,218 @@
+"""Backpropagation through time against independent witnesses, for every cell and every loss."""
+
+import numpy as np
+import pytest
+import reference
+from points import CELLS, LOSSES, B, N, T, every_cell, every_loss, gap, point, sum_and_mean
+
+from rnnlib import network, readout, recurrence, rtrl
+from rnnlib.gradcheck import central_difference, complex_step
+from rnnlib.network import Network
+from rnnlib.params import add, leaves, map_tree
+from rnnlib.recurrence import State
+
+
+@every_cell
+@every_loss
+@sum_and_mean
+@pytest.mark.parametrize("layers", [1, 2])
+def test_every_gradient_agrees_with_the_complex_step(cell, loss, mean, layers):
+    p, net = point(cell, layers), Network(cell, loss, mean)
+    _, gradient = network.loss_and_gradient(net, p.weights, p.x, p.y, p.mask)
+    truth = complex_step(lambda w: network.loss(net, w, p.x, p.y, p.mask), p.weights)
+    assert gap(gradient, truth) < 1e-11
+
+
+@every_cell
+@every_loss
+def test_every_gradient_agrees_with_central_differences(cell, loss):
+    # 1e-7: rounding of E over the step costs some 1e-10 of a gradient of size 1, more of a smaller one
+    p, net = point(cell, 2), Network(cell, loss)
+    _, gradient = network.loss_and_gradient(net, p.weights, p.x, p.y, p.mask)
+    truth = central_difference(lambda w: network.loss(net, w, p.x, p.y, p.mask), p.weights)
+    assert gap(gradient, truth) < 1e-7
+
+
+@every_cell
+@every_loss
+@sum_and_mean
+def test_input_and_given_start_states_have_gradients_too(cell, loss, mean):
+    p, net = point(cell, 2), Network(cell, loss, mean)
+    run = network.forward(net, p.weights, p.x, p.start)
+    weight = p.mask / p.mask.sum() if mean else p.mask
+    r = weight[..., None] * loss(run.z, p.y)[1]
+    d_readout, d_layers, d_start, d_x = network.backward(net, p.weights, run, r)
+
+    def E(free):
+        layers, output, start, x = free
+        weights = p.weights._replace(layers=layers, readout=output)
+        return network.loss(net, weights, x, p.y, p.mask, start)
+
+    truth = complex_step(E, (p.weights.layers, p.weights.readout, p.start, p.x))
+    assert gap((d_layers, d_readout, d_start, d_x), truth) < 1e-11
+
+
+@every_cell
+def test_a_given_start_takes_the_gradient_from_the_learned_one(cell):
+    p, net = point(cell, 2), Network(cell)
+    _, gradient = network.loss_and_gradient(net, p.weights, p.x, p.y, start=p.start)
+    truth = complex_step(lambda w: network.loss(net, w, p.x, p.y, start=p.start), p.weights)
+    assert gap(gradient, truth) < 1e-11
+    assert not any(leaf.any() for leaf in leaves(gradient.start))
+
+
+@every_cell
+@every_loss
+def test_bptt_agrees_with_rtrl(cell, loss):
+    p, net = point(cell), Network(cell, loss)
+    x, y = p.x[:, :1], p.y[:, :1]
+    tape = network.forward(net, p.weights, x).tapes[0]
+    dE = complex_step(lambda h: loss(readout.logits(p.weights.readout, h), y)[0].sum(), tape.h[1:])[:, 0]
+    start = p.weights.start[0]
+    c = start.c if cell.memory else np.zeros(N)
+    truth = rtrl.rtrl(cell, p.weights.layers[0], x[:, 0], start.h, c, dE)
+    _, gradient = network.loss_and_gradient(net, p.weights, x, y)
+    ours = leaves((gradient.layers[0], gradient.start[0]))
+    assert gap(tuple(ours), tuple(leaves(truth)[: len(ours)])) < 1e-11
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("loss", LOSSES)
+@sum_and_mean
+def test_loss_and_gradients_agree_with_autograd(cell, loss, mean):
+    autograd = pytest.importorskip("autograd", reason="HIPS autograd is not installed")
+    p, layers = point(CELLS[cell], 2), 2
+    weight = p.mask / p.mask.sum() if mean else p.mask
+
+    def E(arrays):
+        return reference.loss(autograd.numpy, cell, loss, arrays, layers, p.x, p.y, weight)
+
+    truth = autograd.value_and_grad(E)(leaves(p.weights))
+    ours = network.loss_and_gradient(Network(CELLS[cell], LOSSES[loss], mean), p.weights, p.x, p.y, p.mask)
+    assert gap((ours[0], *leaves(ours[1])), (truth[0], *truth[1])) < 1e-11
+
+
+@every_cell
+@every_loss
+def test_a_batch_gives_the_sum_of_its_sequences(cell, loss):
+    p, net = point(cell, 2), Network(cell, loss)
+    E, gradient = network.loss_and_gradient(net, p.weights, p.x, p.y, p.mask)
+    singles = [
+        network.loss_and_gradient(net, p.weights, *(v[:, b : b + 1] for v in (p.x, p.y, p.mask)))
+        for b in range(B)
+    ]
+    total = sum(E for E, _ in singles)
+    assert pytest.approx(total, rel=1e-13) == E
+    assert gap(gradient, add(singles[0][1], singles[1][1])) < 1e-13
+
+
+@every_cell
+@sum_and_mean
+def test_masked_padding_equals_the_unpadded_sequence(cell, mean):
+    p, net = point(cell, 2), Network(cell, mean=mean)
+    padding = 7 + np.zeros((3, *p.x.shape[1:])), np.ones((3, *p.y.shape[1:])), np.zeros((3, B))
+    padded = [np.concatenate(pair) for pair in zip((p.x, p.y, p.mask), padding, strict=True)]
+    E, gradient = network.loss_and_gradient(net, p.weights, p.x, p.y, p.mask)
+    E_padded, gradient_padded = network.loss_and_gradient(net, p.weights, *padded)
+    assert E_padded == pytest.approx(E, rel=1e-13)
+    assert gap(gradient_padded, gradient) < 1e-13
+
+
+@every_cell
+def test_sequences_of_different_lengths_share_a_batch(cell):
+    p, net = point(cell, 2), Network(cell)
+    mask, short = np.ones((T, B)), 3
+    mask[short:, 1] = 0
+    E, gradient = network.loss_and_gradient(net, p.weights, p.x, p.y, mask)
+    E_0, long = network.loss_and_gradient(net, p.weights, p.x[:, :1], p.y[:, :1])
+    E_1, cut = network.loss_and_gradient(net, p.weights, p.x[:short, 1:], p.y[:short, 1:])
+    assert pytest.approx(E_0 + E_1, rel=1e-13) == E
+    assert gap(gradient, add(long, cut)) < 1e-13
+
+
+def in_windows(cell, params, x, start, dE, cut, drop=False):
+    """Return the summed gradients of two windows, the second's carry passed on to the first or dropped."""
+    first = recurrence.forward(cell, params, x[:cut], start)
+    second = recurrence.forward(cell, params, x[cut:], State(first.h[-1], first.c))
+    *delta, carry = recurrence.deltas(cell, params, second, dE[cut:])
+    late = recurrence.gradients(second, *delta)
+    *delta, carry = recurrence.deltas(cell, params, first, dE[:cut], (0.0, 0.0) if drop else carry)
+    return add(recurrence.gradients(first, *delta), late), carry
+
+
+@every_cell
+@pytest.mark.parametrize("cut", range(1, T))
+def test_windows_that_pass_the_carry_on_give_the_whole_gradient(cell, cut):
+    p = point(cell)
+    params, dE = p.weights.layers[0], np.random.default_rng(1).standard_normal((T, B, N))
+    tape = recurrence.forward(cell, params, p.x, p.start[0])
+    *delta, carry = recurrence.deltas(cell, params, tape, dE)
+    whole = recurrence.gradients(tape, *delta)
+    passed, carry_passed = in_windows(cell, params, p.x, p.start[0], dE, cut)
+    dropped, _ = in_windows(cell, params, p.x, p.start[0], dE, cut, drop=True)
+    assert gap((passed, carry_passed), (whole, carry)) < 1e-13
+    assert gap(dropped, whole) > 1e-3
+
+
+@every_cell
+def test_a_run_can_be_continued_from_its_end(cell):
+    p, net = point(cell, 2), Network(cell)
+    whole = network.forward(net, p.weights, p.x)
+    first = network.forward(net, p.weights, p.x[:2])
+    second = network.forward(net, p.weights, p.x[2:], first.end)
+    assert gap(np.concatenate([first.z, second.z]), whole.z) < 1e-14
+    assert gap(second.end, whole.end) < 1e-14
+
+
+@every_cell
+@every_loss
+@sum_and_mean
+def test_float32_in_gives_float32_out_close_to_float64(cell, loss, mean):
+    net = Network(cell, loss, mean)
+
+    def everything(p):
+        run = network.forward(net, p.weights, p.x, p.start)
+        back = network.backward(net, p.weights, run, loss(run.z, p.y)[1])
+        learned = network.loss_and_gradient(net, p.weights, p.x, p.y, p.mask)
+        given = network.loss_and_gradient(net, p.weights, p.x, p.y, p.mask, p.start)
+        return run.z, run.end, run.tapes[0].h, back, learned, given
+
+    single, double = everything(point(cell, 2, dtype=np.float32)), everything(point(cell, 2))
+    assert {leaf.dtype for leaf in leaves(single)} == {np.dtype(np.float32)}
+    assert gap(single, double) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_losses_survive_huge_logits(dtype):
+    z = np.array([[1e4, -1e4], [-1e4, 1e4]], dtype)
+    y = np.array([[1, 0], [1, 0]], dtype)
+    E, r = readout.softmax_cross_entropy(z, y)
+    assert E.tolist() == [0, 2e4]
+    assert r.tolist() == [[0, 0], [-1, 1]]
+    E, r = readout.logistic_cross_entropy(z, y)
+    assert E.tolist() == [0, 2e4]
+    assert r.tolist() == [[0, 0], [-1, 1]]
+    assert readout.softmax(z).tolist() == [[1, 0], [0, 1]]
+
+
+def test_softmax_gives_positive_rows_that_sum_to_one():
+    z = np.random.default_rng(0).standard_normal((4, 3))
+    y_hat = readout.softmax(z)
+    assert (y_hat > 0).all()
+    assert gap(y_hat, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)) < 1e-15
+
+
+@every_loss
+def test_the_output_error_is_the_derivative_of_the_loss(loss):
+    rng = np.random.default_rng(0)
+    z, y = rng.standard_normal((4, 3)), rng.dirichlet(np.ones(3), 4)
+    assert gap(loss(z, y)[1], complex_step(lambda z: loss(z, y)[0].sum(), z)) < 1e-14
+
+
+@every_cell
+def test_without_a_start_the_states_begin_at_zero(cell):
+    p, net = point(cell, 2), Network(cell)
+    zeros = map_tree(np.zeros_like, p.start)
+    run = network.forward(net, p.weights._replace(start=()), p.x)
+    assert gap(run.z, network.forward(net, p.weights, p.x, zeros).z) == 0
+    assert network.loss_and_gradient(net, p.weights._replace(start=()), p.x, p.y)[1].start == ()

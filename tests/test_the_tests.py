@@ -1,0 +1,435 @@
+"""The tests are tested: bugs are planted in a copy of the library, and the check beside each must catch it.
+
+Sizes are all 3, so that no bug is caught only because a shape does not fit.
+"""
+
+import importlib
+import shutil
+import sys
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import reference
+from points import CELLS, LOSSES, gap, point, same_bits
+
+import rnnlib
+from rnnlib import gradcheck as witness
+from rnnlib.params import flatten, leaves
+
+LIBRARY = Path(rnnlib.__file__).parent
+MODULES = [path.stem for path in LIBRARY.glob("*.py") if path.stem not in ("symbolic", "figures", "__init__")]
+SQUARE = (4, 3, 3, 3, 3)  # T, B, m, n, o
+
+
+def gradients(lib):
+    """Loss and gradient of every cell and loss, in two layers, against an independent forward pass."""
+    for name in CELLS:
+        cell = getattr(lib.cells, name.upper())
+        for kind, mean in zip(LOSSES, (False, True, False), strict=True):
+            p = point(cell, 2, sizes=SQUARE)
+            loss = getattr(lib.readout, LOSSES[kind].__name__)
+            net = lib.network.Network(cell, loss, mean)
+            weight = p.mask / p.mask.sum() if mean else p.mask
+            E, gradient = lib.network.loss_and_gradient(net, p.weights, p.x, p.y, p.mask)
+            truth = reference.loss(np, name, kind, leaves(p.weights), 2, p.x, p.y, weight)
+            assert abs(E - truth) < 1e-12 * abs(truth)
+            direction = witness.random_direction(np.random.default_rng(0), p.weights)
+            E_of = lambda w, net=net, p=p: lib.network.loss(net, w, p.x, p.y, p.mask)
+            slope = witness.directional(E_of, p.weights, direction)
+            assert abs(flatten(gradient) @ flatten(direction) - slope) < 1e-10 * abs(slope)
+
+
+def given_start(lib):
+    """With a given start, the learned one has no gradient."""
+    p, net = point(CELLS["tanh"], sizes=SQUARE), lib.network.Network(lib.cells.TANH)
+    _, gradient = lib.network.loss_and_gradient(net, p.weights, p.x, p.y, start=p.start)
+    assert not any(leaf.any() for leaf in leaves(gradient.start))
+
+
+def extremes(lib):
+    """Losses of huge logits are exact, and no warning hides in them."""
+    z, y = np.array([[1e4, -1e4], [-1e4, 1e4]]), np.array([[1.0, 0.0], [1.0, 0.0]])
+    with np.errstate(all="ignore"):
+        for loss in (lib.readout.softmax_cross_entropy, lib.readout.logistic_cross_entropy):
+            E, r = loss(z, y)
+            assert E.tolist() == [0, 2e4]
+            assert r.tolist() == [[0, 0], [-1, 1]]
+        assert lib.readout.softmax(z).tolist() == [[1, 0], [0, 1]]
+
+
+def border(lib):
+    """What does not fit is refused."""
+    p, net = point(CELLS["tanh"], sizes=SQUARE), lib.network.Network(lib.cells.TANH)
+    spoiled = p.x.copy()
+    spoiled[0, 0, 0] = np.nan
+    bad = [
+        {"x": spoiled},
+        {"y": p.y[:1]},
+        {"mask": -p.mask},
+        {"x": p.x.astype(np.float32)},
+    ]
+    for changes in bad:
+        refuses(ValueError, lib.network.loss_and_gradient, net, **p._asdict() | changes)
+    refuses(ValueError, lib.recurrence.forward, net.cell, p.weights.layers[0], p.x[:0], p.start[0])
+
+
+def refuses(error, function, *arguments, **options):
+    try:
+        function(*arguments, **options)
+    except error:
+        return
+    raise AssertionError(f"{function.__name__} accepts what it should refuse")
+
+
+def accepts(function, *arguments):
+    try:
+        function(*arguments)
+    except AssertionError:
+        raise AssertionError(f"{function.__name__} refuses what it should accept") from None
+
+
+def optimizers(lib):
+    """Three updates of every optimizer, worked out by hand for one number."""
+    g = [np.array([v]) for v in (0.5, -1.0, 2.0)]
+    m = 0.2 * (0.8**2 * 0.5 + 0.8 * -1.0 + 2.0) / (1 - 0.8**3)
+    v = 0.1 * (0.9**2 * 0.25 + 0.9 * 1.0 + 4.0) / (1 - 0.9**3)
+    s = 0.3 * (0.7**2 * 0.25 + 0.7 * 1.0 + 4.0)
+    third = {
+        lib.optimize.sgd(0.3): -0.3 * 2,
+        lib.optimize.momentum(0.3, 0.8): -0.3 * (0.64 * 0.5 - 0.8 + 2),
+        lib.optimize.rmsprop(0.3, 0.7, 0.1): -0.3 * 2 / (np.sqrt(s) + 0.1),
+        lib.optimize.adam(0.3, 0.8, 0.9, 0.1): -0.3 * m / (np.sqrt(v) + 0.1),
+    }
+    for optimizer, expected in third.items():
+        state = optimizer.init(g[0])
+        for g_k in g:
+            state, update = optimizer.update(state, g_k)
+        assert abs(update[0] - expected) < 1e-14
+
+
+def clipping(lib):
+    """Clipped gradients have the length and the direction promised, however large they were."""
+    for size, threshold in ((1.0, 2.0), (1.0, 20.0), (1e200, 2.0)):
+        gradient = (np.array([3.0 * size, 0.0]), np.array([-4.0 * size]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            clipped, before = lib.optimize.clip_by_norm(gradient, threshold)
+        length = min(5 * size, threshold)
+        assert abs(before / (5 * size) - 1) < 1e-14
+        assert gap(clipped, (np.array([0.6 * length, 0.0]), np.array([-0.8 * length]))) < 1e-14
+    assert lib.optimize.clip_by_value(np.array([-3.0, 0.5, 3.0]), 1.0).tolist() == [-1, 0.5, 1]
+
+
+def checker(lib):
+    """The checker accepts a right gradient and refuses wrong ones; its witnesses agree with the formula."""
+    p = (np.array([0.5, -1.5]), np.array([[1e-3]]))
+    E = lambda p: 1e6 * (p[0] ** 3).sum() + np.sin(p[1]).sum()
+    right = (3e6 * p[0] ** 2, np.cos(p[1]))
+    accepts(lib.gradcheck.assert_gradient, E, p, right)
+    for factor in (1 + 1e-9, -1.0, np.nan):
+        refuses(AssertionError, lib.gradcheck.assert_gradient, E, p, (right[0], factor * right[1]))
+    assert gap(lib.gradcheck.complex_step(E, p), right) < 1e-14
+    cube = lambda x: (x**3).sum()
+    assert gap(lib.gradcheck.central_difference(cube, p[0]), 3 * p[0] ** 2) < 1e-9
+    direction = lib.gradcheck.random_direction(np.random.default_rng(0), p)
+    assert abs(np.linalg.norm(np.concatenate([direction[0], direction[1][0]])) - 1) < 1e-14
+    slope = sum((g * d).sum() for g, d in zip(right, direction, strict=True))
+    assert abs(lib.gradcheck.directional(E, p, direction) / slope - 1) < 1e-14
+
+
+def forward_mode(lib):
+    """RTRL is BPTT, UORO is RTRL over all signs."""
+    for name in ("tanh", "lstm", "gru"):
+        cell = getattr(lib.cells, name.upper())
+        p = point(cell, sizes=(4, 1, 3, 3, 3))
+        params, start = p.weights.layers[0], p.start[0]
+        c = start.c if cell.memory else np.zeros((1, 3))
+        dE = np.random.default_rng(0).standard_normal((4, 1, 3))
+        tape = lib.recurrence.forward(cell, params, p.x, start)
+        *delta, (dh, dc) = lib.recurrence.deltas(cell, params, tape, dE)
+        bptt = lib.recurrence.gradients(tape, *delta), dh[0], (dc + 0 * c)[0]
+        assert gap(lib.rtrl.rtrl(cell, params, p.x[:, 0], start.h[0], c[0], dE[:, 0]), bptt) < 1e-12
+    one = point(lib.cells.TANH, sizes=(2, 1, 1, 1, 1))
+    arguments = one.weights.layers[0], one.x[:, 0], one.start[0].h[0], np.zeros(1), np.array([[0.7], [-1.1]])
+    total = 0.0
+    for k in range(64):
+        sign = np.where(np.array([k >> bit & 1 for bit in range(6)]), 1, -1).reshape(3, 2)
+        total = total + flatten(lib.rtrl.uoro(lib.cells.TANH, *arguments, sign)) / 64
+    assert gap(total, flatten(lib.rtrl.rtrl(lib.cells.TANH, *arguments))) < 1e-12
+
+
+def interruption(lib):
+    """A resumed run has the same bits; foreign files are refused; a save that dies leaves the last one."""
+    scratch = Path(lib.train.__file__).parent
+    weights = lib.initialize.weights(np.random.default_rng(0), lib.cells.TANH, 1, 3, 2)
+    optimizer, path, drawn = lib.optimize.adam(0.1), scratch / "run.npz", []
+
+    def run(steps, path=None, seed=1):
+        def sample(rng):
+            x, y, mask = lib.tasks.recall(rng, 3, 4)
+            drawn.append(x[1, 0, 0])
+            return x, y, mask
+
+        net = lib.network.Network(lib.cells.TANH)
+        return lib.train.train(net, weights, sample, steps, optimizer, seed, 0.1, path, 2)
+
+    whole = run(5)
+    assert len(set(drawn)) == 5
+    assert whole[1].norm.max() > 0.2
+    run(3, path)
+    refuses(ValueError, run, 5, path, 2)
+    saved = path.read_bytes()
+    refuses(Dies, lib.train.save, path, (Dies(),), np.zeros((2, 0)), 1)
+    assert path.read_bytes() == saved
+    assert same_bits(run(5, path), whole)
+    np.savez(path, seed=1, history=np.array([None]), leaf_0=np.zeros(1))
+    refuses(ValueError, lib.train.load, path, (np.zeros(1),), 1)
+
+
+class Dies(Exception):
+    """An array that cannot be written."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise self
+
+
+def first_weights(lib):
+    """Initial weights have the law promised."""
+    rng, init = np.random.default_rng(0), lib.initialize
+    Q = [init.orthogonal(rng, (3, 3)) for _ in range(400)]
+    assert max(np.abs(q @ q.T - np.eye(3)).max() for q in Q) < 1e-14
+    assert abs(np.mean([q[0, 0] > 0 for q in Q]) - 0.5) < 0.1
+    for draw, variance in ((init.he, 2 / 200), (init.glorot, 2 / 300), (init.gaussian, 1 / 200)):
+        assert abs(draw(rng, (100, 200)).var() / variance - 1) < 0.05
+    assert abs(np.abs(np.linalg.eigvals(init.rescale(rng.normal(size=(4, 4)), 0.9))).max() - 0.9) < 1e-12
+    layer = init.layer(rng, lib.cells.LSTM, 2, 2)
+    assert init.forget_bias(layer, 1.0).b_h.tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+
+
+def first_answers(lib):
+    """Tasks give the answers that their inputs ask for."""
+    x, y, _ = lib.tasks.adding(np.random.default_rng(0), 9, 50)
+    assert (x[..., 1].sum(axis=0) == 2).all()
+    assert gap(y[-1, :, 0], (x[..., 0] * x[..., 1]).sum(axis=0)) == 0
+    x, y, _ = lib.tasks.copy_memory(np.random.default_rng(0), 3, 50, 4, 2)
+    assert (y[-2:].argmax(axis=2) == x[:2].argmax(axis=2)).all()
+    x, y, _ = lib.tasks.recall(np.random.default_rng(0), 3, 50)
+    assert (y[-1].argmax(axis=1) == (x[0, :, 0] > 0)).all()
+    refuses(ValueError, lib.tasks.one_hot, np.array([-1]), 3)
+
+
+def book(lib):
+    """The checks of the book accept what holds and refuse what does not."""
+    one = np.ones(3)
+    accepts(lib.checks.check, "", one, one)
+    accepts(lib.checks.check, "", 3, 3)
+    accepts(lib.checks.refute, "", 2 * one, one, 0.5)
+    accepts(lib.checks.within, "", 1, 0, 2)
+    refuses(AssertionError, lib.checks.check, "", one, one + 1e-11)
+    refuses(AssertionError, lib.checks.check, "", one, one[None])
+    refuses(AssertionError, lib.checks.check, "", 3, 4)
+    refuses(AssertionError, lib.checks.refute, "", one, one, 0.5)
+    refuses(AssertionError, lib.checks.within, "", np.nan, 0, 2)
+
+
+BPTT = """\
+        delta[t], delta_r[t], dh, dc = cell.backward(tape.saved[t], dE[t] + dh, dc)
+        dh = dh + delta_r[t] @ params.W_hh
+"""
+WITHOUT_THE_PRESENT = """\
+        past = cell.backward(tape.saved[t], 0 * dE[t] + dh, dc)
+        _, delta_r[t], dh, dc = cell.backward(tape.saved[t], dE[t] + dh, dc)
+        dh = dh + delta_r[t] @ params.W_hh
+        delta[t], delta_r[t] = past[:2]
+"""
+IN_THE_WRONG_ORDER = """\
+        here = cell.backward(tape.saved[t], dE[t], dc)[0]
+        delta[t] = here + cell.backward(tape.saved[t], 0 * dE[t] + dh, dc)[0] @ params.W_hh
+        delta_r[t] = dh = delta[t]
+"""
+
+BUGS = {
+    ("cells", gradients): {
+        "f' is forgotten": ("f_prime(h) * dh", "dh"),
+        "f' is taken of h instead of a": ("lambda h: 1 - h * h", "lambda h: 1 - np.tanh(h) ** 2"),
+        "tanh' is 1 - h": ("lambda h: 1 - h * h", "lambda h: 1 - h"),
+        "logistic' is h (1 + h)": ("h * (1 - h))", "h * (1 + h))"),
+        "relu lets the gradient through": ("(h.real > 0).astype", "(h.real > -9).astype"),
+        "leaky relu does not leak backwards": ("> 0, 1, SLOPE)", "> 0, 1, 0)"),
+        "LSTM loses f in dc": ("0.0, dc * f", "0.0, dc"),
+        "LSTM forgets the dc that arrives": ("dc = dc + dh * o", "dc = dh * o"),
+        "LSTM forgets tanh' in dc": ("dh * o * (1 - k * k)", "dh * o"),
+        "LSTM gates f with the new c": ("(i, f, o, g, k, c)", "(i, f, o, g, k, c_new)"),
+        "LSTM mixes up i and g": ("dc * g * i * (1 - i)", "dc * i * i * (1 - i)"),
+        "LSTM splits its gates in another order": ("i, f, o = np.split", "f, i, o = np.split"),
+        "GRU drops the reset gate in dr": ("[dz, ds, dq * s]", "[dz, ds, dq]"),
+        "GRU drops dh z": ("dd, dr, dh * z, dc", "dd, dr, 0.0, dc"),
+        "GRU turns the sign of dz": ("dh * (h - q)", "dh * (q - h)"),
+        "GRU forgets r in ds": ("dq * r_q * s", "dq * s"),
+        "GRU swaps z and 1 - z forward": ("z * h + (1 - z) * q, c", "(1 - z) * h + z * q, c"),
+    },
+    ("recurrence", gradients): {
+        "W for W transposed": ("delta_r[t] @ params.W_hh", "delta_r[t] @ params.W_hh.T"),
+        "f'(a_T) for f'(a_k)": ("(tape.saved[t], dE", "(tape.saved[-1], dE"),
+        "W applied after f'": (BPTT, IN_THE_WRONG_ORDER),
+        "the term k = t is dropped": (BPTT, WITHOUT_THE_PRESENT),
+        "only the term k = t is kept": ("dE[t] + dh, dc", "dE[t], dc"),
+        "only the last loss counts": ("dE[t] + dh, dc", "(t == len(dE) - 1) * dE[t] + dh, dc"),
+        "h_k for h_{k-1}": ("tape.h[:-1]", "tape.h[1:]"),
+        "dE_t is passed on twice": ("dh = dh + delta_r", "dh = dE[t] + delta_r"),
+        "the bias is left out": ("params.W_hx.T + params.b_h", "params.W_hx.T"),
+        "the given start is ignored": ("h[0] = start.h", "h[0] = 0"),
+        "the bias takes the mean": ("delta.sum(axis=0)", "delta.mean(axis=0)"),
+    },
+    ("readout", gradients): {
+        "softmax error has the wrong sign": ("np.exp(log_y_hat) - y", "y - np.exp(log_y_hat)"),
+        "softmax error ignores y": ("np.exp(log_y_hat) - y", "np.exp(log_y_hat)"),
+        "squared error loses its half": ("0.5 * (r * r)", "(r * r)"),
+        "logistic error without the logistic": ("sum(axis=-1), logistic(z) - y", "sum(axis=-1), z - y"),
+        "readout transposed on the way back": ("rows @ readout.W_yh", "rows @ readout.W_yh.T"),
+        "readout gradient transposed": (
+            "Readout(rows.T @ h.reshape(-1, h.shape[-1])",
+            "Readout(h.reshape(-1, h.shape[-1]).T @ rows",
+        ),
+        "output bias not summed": ("rows.sum(axis=0)", "rows[-1]"),
+    },
+    ("readout", extremes): {
+        "unstable softmax": ("np.exp(z - z.real.max(axis=-1, keepdims=True))", "np.exp(z)"),
+        "unstable cross-entropy": ("top = z.real.max(axis=-1, keepdims=True)", "top = 0.0"),
+        "unstable logistic loss": ("top = np.maximum(z.real, 0)", "top = 0.0 * z.real"),
+    },
+    ("network", gradients): {
+        "the mean counts masked steps": ("weight / weight.sum()", "weight / weight.size"),
+        "the mask does not reach the error": ("weight[..., None] * r", "r"),
+        "layers are swapped on the way back": ("layers.insert(0, ", "layers.append("),
+        "the lower layer hears through W_hh": ("@ params.W_hx).reshape", "@ params.W_hh).reshape"),
+        "a learned start takes one sequence": ("d.sum(axis=0)", "d[0]"),
+    },
+    ("network", given_start): {
+        "a given start teaches the learned one": ("1.0 if start is None else 0.0", "1.0"),
+    },
+    ("shapes", border): {
+        "NaN gets in": ("np.isfinite(array).all()", "np.isfinite(array).any()"),
+        "an empty sequence gets in": ("got >= 1 if", "got >= 0 if"),
+        "mixed precision gets in": ("array.real.dtype != like.real.dtype", "False"),
+    },
+    ("network", border): {
+        "a negative mask gets in": ("(weight < 0).any() or ", ""),
+    },
+    ("optimize", optimizers): {
+        "sgd climbs": ("scale(gradient, -rate)", "scale(gradient, rate)"),
+        "momentum has the wrong sign": ("decay * v + g,", "decay * v - g,"),
+        "momentum damps the gradient": ("decay * v + g,", "decay * v + (1 - decay) * g,"),
+        "rmsprop without the root": ("(np.sqrt(s) + eps)", "(s + eps)"),
+        "rmsprop with eps inside the root": ("(np.sqrt(s) + eps)", "np.sqrt(s + eps)"),
+        "adam counts from 2": ("int(state.count) + 1", "int(state.count) + 2"),
+        "adam forgets its count": ("v, np.array(k))", "v, state.count)"),
+        "adam does not correct m": ("1 / (1 - beta_1**k)", "1.0"),
+        "adam does not correct v": ("np.sqrt(b * v)", "np.sqrt(v)"),
+        "adam corrects v outside the root": ("np.sqrt(b * v)", "b * np.sqrt(v)"),
+    },
+    ("optimize", clipping): {
+        "clipping divides by the square": ("threshold / size)", "threshold / size**2)"),
+        "clipping lengthens short gradients": ("if size > threshold", "if size > 0"),
+        "clipping by value has no floor": ("np.clip(g, -threshold, threshold)", "np.minimum(g, threshold)"),
+    },
+    ("params", clipping): {
+        "the norm adds absolute values": ("np.abs(u / largest) ** 2", "np.abs(u / largest)"),
+        "the norm forgets the root": ("float(np.sqrt(sum(", "float((sum("),
+        "the norm overflows": ("np.abs(u / largest) ** 2", "np.abs(u) ** 2 / np.square(largest)"),
+    },
+    ("gradcheck", checker): {
+        "the complex step takes the real part": ("np.imag(E(unflatten(bumped", "np.real(E(unflatten(bumped"),
+        "the complex step is real": ("bumped[k] += 1j * step", "bumped[k] += step"),
+        "the difference is one-sided": (
+            "(at(k, step) - at(k, -step)) / (2 * step)",
+            "(at(k, step) - at(k, 0.0)) / step",
+        ),
+        "the checker never fails": ("if not error <= tolerance", "if error <= -tolerance"),
+        "the checker refuses what agrees": ("if not error <= tolerance", "if error <= tolerance"),
+        "the checker lets NaN pass": ("if not error <= tolerance", "if error > tolerance"),
+        "small arrays hide behind large ones": (
+            "relative_error(ours, theirs)",
+            "relative_error(gradient, truth)",
+        ),
+        "a random direction is not of norm 1": ("d / size", "d"),
+    },
+    ("rtrl", forward_mode): {
+        "RTRL forgets the influence of the past": ("dr + dh @ params.W_hh.T", "dr"),
+        "RTRL transposes W": ("dr + dh @ params.W_hh.T", "dr + dh @ params.W_hh"),
+        "RTRL puts x where h belongs": ("np.kron(eye, h[:, None])", "np.kron(eye, x[:, None])"),
+        "RTRL forgets that h_0 is learned": (
+            "dh[P - 2 * n : P - n], dc[P - n :] = np.eye(n), np.eye(n)",
+            "dc[P - n :] = np.eye(n)",
+        ),
+        "UORO balances one side only": ("weight / rho_0", "weight"),
+        "UORO uses a sign twice": ("axis=1) @ sign[t + 1]", "axis=1) @ sign[t]"),
+    },
+    ("train", interruption): {
+        "every step draws the same batch": ("random.default_rng([seed, k])", "random.default_rng([seed, 0])"),
+        "batches are keyed by the process": (
+            "random.default_rng([seed, k])",
+            "random.default_rng([seed, k - first])",
+        ),
+        "history is lost at resume": ("history[:, :first] = past", "pass"),
+        "the optimizer starts anew at resume": ("(weights, state), past =", "(weights, _), past ="),
+        "the norm is recorded after clipping": ("update), (E, size)", "update), (E, norm(gradient))"),
+        "a run of another seed is continued": ('if int(file["seed"]) != seed', "if False"),
+        "a save writes in place": ('Path(f"{path}.part")', "Path(path)"),
+        "pickles are loaded": ("allow_pickle=False", "allow_pickle=True"),
+    },
+    ("initialize", first_weights): {
+        "orthogonal without the sign fix": ("Q * np.sign(np.diag(R))", "Q"),
+        "he has the variance of gaussian": ("shape, np.sqrt(2))", "shape, 1.0)"),
+        "rescale divides the wrong way": ("radius / largest", "largest / radius"),
+        "the forget bias opens the input gate": ("b_h[n : 2 * n]", "b_h[:n]"),
+    },
+    ("tasks", first_answers): {
+        "adding marks one place twice": ("rng.integers(T // 2, T, size=B)", "rng.integers(T // 2, size=B)"),
+        "copy asks for the word backwards": ("delimiter, word\n", "delimiter, word[::-1]\n"),
+        "a negative token wraps around": ("tokens.min() < 0 or ", ""),
+    },
+    ("checks", book): {
+        "check never fails": ('_demand(holds, label, f"left', '_demand(True, label, f"left'),
+        "check lets shapes broadcast": ("if left.shape != right.shape", "if False"),
+        "within lets NaN pass": ("low <= value <= high)", "not (value < low or value > high))"),
+    },
+}
+CASES = {bug: (*place, *change) for place, bugs in BUGS.items() for bug, change in bugs.items()}
+
+number = count()
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """Import a copy of the library, changed in one place, under a name of its own."""
+
+    def copy(module=None, right="", wrong=""):
+        package = f"planted_{next(number)}"
+        shutil.copytree(LIBRARY, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+        if module:
+            file = tmp_path / package / f"{module}.py"
+            text = file.read_text(encoding="utf-8")
+            assert text.count(right) == 1, f"{right!r} must stand exactly once in {module}.py"
+            file.write_text(text.replace(right, wrong), encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path)
+        return SimpleNamespace(**{name: importlib.import_module(f"{package}.{name}") for name in MODULES})
+
+    yield copy
+    for name in [name for name in sys.modules if name.startswith("planted_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("check", dict.fromkeys(check for _, check in BUGS), ids=lambda check: check.__name__)
+def test_the_library_without_a_bug_passes(check, copied):
+    check(copied())
+
+
+@pytest.mark.parametrize("bug", CASES)
+def test_a_planted_bug_is_caught(bug, copied):
+    module, check, right, wrong = CASES[bug]
+    lib = copied(module, right, wrong)
+    with pytest.raises(AssertionError):
+        check(lib)

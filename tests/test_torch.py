@@ -1,0 +1,89 @@
+"""Outputs and every gradient against PyTorch on the CPU; with -s, the largest differences."""
+
+import pytest
+from points import CELLS, LOSSES, gap, point
+
+from rnnlib import network
+from rnnlib.network import Network
+from rnnlib.params import map_tree
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+F = torch.nn.functional
+
+BOUND = {"float64": 1e-12, "float32": 1e-5}
+TORCH_LOSSES = {
+    "softmax": lambda z, y: F.cross_entropy(z.flatten(0, 1), y.flatten(0, 1), reduction="sum"),
+    "squared": lambda z, y: F.mse_loss(z, y, reduction="sum") / 2,
+    "logistic": lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="sum"),
+}
+ACTIVATIONS = {
+    "linear": lambda a: a,
+    "logistic": torch.sigmoid,
+    "leaky_relu": lambda a: F.leaky_relu(a, 0.01),
+}
+ORDER = {"lstm": (0, 1, 3, 2), "gru": (1, 0, 2)}  # ours i f o g and z r q; torch's i f g o and r z n
+
+
+def by_module(cell, W_hh, W_hx, b_h, x, h, c=()):
+    """Run torch's own layer: ours, with the gates in its order and its second bias 0."""
+    hidden = W_hh.shape[1]
+    if cell in ORDER:
+        W_hh, W_hx, b_h = (torch.cat([W.split(hidden)[k] for k in ORDER[cell]]) for W in (W_hh, W_hx, b_h))
+        module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell](x.shape[2], hidden, dtype=x.dtype)
+    else:
+        module = torch.nn.RNN(x.shape[2], hidden, nonlinearity=cell, dtype=x.dtype)
+    given = {
+        "weight_hh_l0": W_hh,
+        "weight_ih_l0": W_hx,
+        "bias_ih_l0": b_h,
+        "bias_hh_l0": torch.zeros_like(b_h),
+    }
+    start = (h[None], c[None]) if cell == "lstm" else h[None]
+    return torch.func.functional_call(module, given, (x, start))[0]
+
+
+def by_hand(cell, W_hh, W_hx, b_h, x, h, c=()):
+    """Run the cells that torch has no layer for."""
+    outputs = []
+    for x_t in x:
+        h = ACTIVATIONS[cell](x_t @ W_hx.T + h @ W_hh.T + b_h)
+        outputs.append(h)
+    return torch.stack(outputs)
+
+
+def torch_gradients(cell, loss, p):
+    """Return the outputs z, and dE/d(layers, readout, start states, x), as trees of arrays."""
+    tree = p.weights.layers, p.weights.readout, p.start, p.x
+    free = map_tree(lambda array: torch.tensor(array, requires_grad=True), tree)
+    layers, readout, start, signal = free
+    layer = by_hand if cell in ACTIVATIONS else by_module
+    for params, state in zip(layers, start, strict=True):
+        signal = layer(cell, *params, signal, *state)
+    z = signal @ readout.W_yh.T + readout.b_y
+    TORCH_LOSSES[loss](z, torch.tensor(p.y)).backward()
+    return z.detach().numpy(), map_tree(lambda tensor: tensor.grad.numpy(), free)
+
+
+@pytest.fixture(scope="module")
+def largest():
+    """Collect the largest relative difference at each precision; print them at the end."""
+    seen = {"float64": 0.0, "float32": 0.0}
+    yield seen
+    print("".join(f"\nlargest relative difference from torch, {key}: {seen[key]:.1e}" for key in seen))
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_outputs_and_gradients_agree_with_torch(cell, loss, layers, dtype, largest, record_property):
+    p, net = (
+        point(CELLS[cell], layers, sizes=(9, 4, 5, 7, 6), dtype=dtype),
+        Network(CELLS[cell], LOSSES[loss]),
+    )
+    run = network.forward(net, p.weights, p.x, p.start)
+    d_readout, *rest = network.backward(net, p.weights, run, net.loss(run.z, p.y)[1])
+    difference = gap((run.z, (rest[0], d_readout, *rest[1:])), torch_gradients(cell, loss, p))
+    record_property("largest relative difference", float(difference))
+    largest[dtype] = max(largest[dtype], difference)
+    assert difference < BOUND[dtype]

@@ -1,0 +1,280 @@
+"""The training loop: it learns, it remembers, and an interruption changes no bit."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from points import gap, same_bits
+
+from rnnlib import initialize, network, optimize, tasks
+from rnnlib.cells import LSTM, TANH
+from rnnlib.network import Network
+from rnnlib.params import flatten, map_tree, norm
+from rnnlib.readout import squared_error
+from rnnlib.train import History, load, save, train
+
+NET = Network(TANH, mean=True)
+TESTS = Path(__file__).parent
+OPTIMIZERS = {
+    "sgd": optimize.sgd(0.1),
+    "momentum": optimize.momentum(0.05),
+    "rmsprop": optimize.rmsprop(0.01),
+    "adam": optimize.adam(0.02),
+}
+
+
+def first_weights(cell=TANH, n=4):
+    return initialize.weights(np.random.default_rng(0), cell, 1, n, 2, learn_start=True)
+
+
+def sample(rng):
+    return tasks.recall(rng, 3, 8)
+
+
+def run(steps, path=None, optimizer=OPTIMIZERS["adam"], weights=None, net=NET, draw=sample, **options):
+    options = {"seed": 3, "clip": 1.0, "every": 5} | options
+    return train(net, weights or first_weights(), draw, steps, optimizer, path=path, **options)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_loss_falls_on_a_task_that_can_be_learned(name):
+    _, history = run(300, optimizer=OPTIMIZERS[name])
+    assert history.loss[0] > 0.6
+    assert history.loss[-20:].mean() < 0.1
+
+
+def test_history_holds_the_loss_and_the_norm_before_clipping_at_every_step():
+    weights, history = run(1, clip=1e-3)
+    x, y, mask = sample(np.random.default_rng([3, 0]))
+    E, gradient = network.loss_and_gradient(NET, first_weights(), x, y, mask)
+    assert [part.shape for part in history] == [(1,), (1,)]
+    assert (history.loss[0], history.norm[0]) == (E, norm(gradient))
+    assert history.norm[0] > 1e-3
+    assert not same_bits(weights, first_weights())
+
+
+@pytest.mark.parametrize("clip", [None, 1e-3, 1e3])
+def test_clipping_bounds_a_step(clip):
+    weights, history = run(1, clip=clip, optimizer=optimize.sgd(1.0))
+    length = np.linalg.norm(flatten(weights) - flatten(first_weights()))
+    assert length == pytest.approx(min(clip or np.inf, history.norm[0]), rel=1e-10)
+
+
+def test_no_steps_change_nothing():
+    weights, history = run(0)
+    assert same_bits(weights, first_weights())
+    assert [part.shape for part in history] == [(0,), (0,)]
+
+
+def test_the_seed_decides_everything():
+    assert same_bits(run(5), run(5))
+    assert not same_bits(run(5)[0], run(5, seed=4)[0])
+
+
+def test_every_step_draws_a_batch_of_its_own():
+    drawn = []
+
+    def draw(rng):
+        drawn.append(rng.random())
+        return sample(rng)
+
+    run(4, draw=draw)
+    assert drawn == [np.random.default_rng([3, k]).random() for k in range(4)]
+
+
+def test_training_is_silent_in_ci(monkeypatch, capfd):
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    run(3)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_training_shows_a_bar_with_the_loss_elsewhere(monkeypatch, capfd):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    run(3)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert re.search(r"3/3 .*loss=\d", err)
+
+
+def in_a_process(code, environment=()):
+    """Start Python on `code`, which may import the test modules; tqdm reads its variables at import."""
+    kept = {key: os.environ[key] for key in os.environ if key not in ("CI", "TQDM_DISABLE")}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=TESTS,
+        env=kept | {"PYTHONPATH": str(TESTS.parent)} | dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("variable", ["CI", "TQDM_DISABLE"])
+def test_either_variable_makes_a_process_silent(variable):
+    process = in_a_process("import test_train; test_train.run(3)", {variable: "1"})
+    assert process.communicate() == ("", "")
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("steps", [5, 7])  # at a save that was due, and at the end of a run
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(name, steps, tmp_path):
+    run(steps, tmp_path / "run.npz", OPTIMIZERS[name])
+    resumed = run(12, tmp_path / "run.npz", OPTIMIZERS[name])
+    assert same_bits(resumed, run(12, optimizer=OPTIMIZERS[name]))
+
+
+def test_a_resumed_lstm_in_float32_has_the_same_bits(tmp_path):
+    net = Network(LSTM, mean=True)
+    weights = initialize.cast(first_weights(LSTM), np.float32)
+    single = lambda rng: map_tree(lambda v: v.astype(np.float32), sample(rng))
+    run(5, tmp_path / "run.npz", weights=weights, net=net, draw=single)
+    resumed = run(9, tmp_path / "run.npz", weights=weights, net=net, draw=single)
+    assert resumed[0].readout.W_yh.dtype == np.float32
+    assert same_bits(resumed, run(9, weights=weights, net=net, draw=single))
+
+
+def test_a_finished_run_is_returned_as_it_is(tmp_path):
+    finished = run(6, tmp_path / "run.npz")
+    again = run(6, tmp_path / "run.npz", draw=None)
+    assert same_bits(again, finished)
+
+
+def stall_at(step, path):
+    """Train, but fall asleep for good while drawing the batch of `step`; say so first."""
+    calls = iter(range(step + 1))
+
+    def draw(rng):
+        if next(calls) == step:
+            print("stalled", flush=True)
+            time.sleep(600)
+        return sample(rng)
+
+    run(40, path, draw=draw)
+
+
+@pytest.mark.parametrize("step", [5, 23])
+def test_a_run_killed_in_the_middle_loses_the_steps_since_the_last_save_and_no_bit(step, tmp_path):
+    path = tmp_path / "run.npz"
+    process = in_a_process(f"import test_train; test_train.stall_at({step}, {str(path)!r})", {"CI": "1"})
+    said = process.stdout.readline()
+    process.kill()  # SIGKILL: no handler, no clean-up
+    _, err = process.communicate()
+    assert (said, err) == ("stalled\n", "")
+    weights, optimizer = first_weights(), OPTIMIZERS["adam"]
+    _, history = load(path, (weights, optimizer.init(weights)), seed=3)
+    assert history.shape == (2, 5 * (step // 5))
+    assert same_bits(run(40, path), run(40))
+
+
+@pytest.mark.parametrize("moment", ["while writing", "before renaming"])
+def test_a_save_that_dies_leaves_the_last_one_whole(moment, tmp_path, monkeypatch):
+    path = tmp_path / "run.npz"
+    run(5, path)
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"while writing": (np, "savez"), "before renaming": (os, "fsync")}[moment], dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(12, path)
+    assert same_bits(run(12, path), run(12))
+    assert os.listdir(tmp_path) == ["run.npz"]
+
+
+def dies(file, **arrays):
+    if arrays:
+        file.write(b"PK half an archive")
+    raise KeyboardInterrupt
+
+
+def test_a_half_written_file_beside_the_last_save_is_harmless(tmp_path):
+    path, beside = tmp_path / "run.npz", tmp_path / "run.npz.part"
+    beside.write_bytes(b"PK half an archive")
+    assert same_bits(run(7, path), run(7))
+    assert not beside.exists()
+
+
+class Trap:
+    """An object that leaves a file behind when it is unpickled."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+@pytest.mark.parametrize("where", ["leaf_0", "history", "seed"])
+def test_no_pickle_is_ever_loaded(where, tmp_path):
+    path, sprung = tmp_path / "run.npz", tmp_path / "sprung"
+    run(5, path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays[where] = np.array(Trap(sprung), dtype=object)
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        run(7, path)
+    assert not sprung.exists()
+
+
+def test_a_run_of_another_seed_is_refused(tmp_path):
+    run(5, tmp_path / "run.npz")
+    with pytest.raises(ValueError, match="was made with seed 3, not 4"):
+        run(7, tmp_path / "run.npz", seed=4)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"weights": first_weights(n=5)},
+        {"weights": first_weights(LSTM), "net": Network(LSTM)},
+        {"weights": initialize.cast(first_weights(), np.float32)},
+        {"optimizer": OPTIMIZERS["momentum"]},
+        {"optimizer": OPTIMIZERS["sgd"]},
+    ],
+    ids=["size", "cell", "precision", "state", "no state"],
+)
+def test_a_run_of_another_network_or_optimizer_is_refused(other, tmp_path):
+    run(5, tmp_path / "run.npz")
+    with pytest.raises(ValueError, match="holds another network or optimizer"):
+        run(7, tmp_path / "run.npz", **other)
+
+
+def test_save_and_load_are_inverse(tmp_path):
+    weights = first_weights(LSTM)
+    tree = weights, optimize.adam(0.1).init(weights)
+    history = np.arange(6.0).reshape(2, 3)
+    save(tmp_path / "run.npz", tree, history, seed=7)
+    loaded, past = load(tmp_path / "run.npz", map_tree(np.zeros_like, tree), seed=7)
+    assert same_bits((loaded, past), (tree, history))
+    assert gap(loaded, tree) == 0
+    assert type(loaded[1]) is type(tree[1])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run():
+    net, weights = Network(TANH, squared_error), map_tree(lambda p: p + 1e200, first_weights())
+    stops = pytest.raises(FloatingPointError, match=r"loss (inf|nan), gradient .* at step 0")
+    with np.errstate(over="ignore", invalid="ignore"), stops:
+        run(3, weights=weights, net=net)
+
+
+def test_history_has_names():
+    assert History._fields == ("loss", "norm")
+    assert type(run(1)[1]) is History
+
+
+def test_a_run_longer_than_the_one_asked_for_is_refused(tmp_path):
+    run(steps=6, path=tmp_path / "run.npz")
+    with pytest.raises(ValueError, match="holds a run of 6 steps, more than the 4 asked for"):
+        run(steps=4, path=tmp_path / "run.npz")
+
+
+def test_a_file_that_is_not_a_run_is_refused(tmp_path):
+    np.savez(tmp_path / "run.npz", seed=0)
+    with pytest.raises(ValueError, match="is not a saved run"):
+        run(steps=4, path=tmp_path / "run.npz")
