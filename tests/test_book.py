@@ -1,0 +1,137 @@
+"""What is published is what was proven: the stored state of the chapters is part of the contract."""
+
+import ast
+import base64
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = {path.stem: nbformat.read(path, as_version=4) for path in sorted(ROOT.glob("chapters/*.ipynb"))}
+LEDGER_ITEMS = {"bptt": ["B4", "B12", "B14", "B15", "B16", "C21", "C22", "C25", "C26", "C28", "C30"]}
+
+each_chapter = pytest.mark.parametrize("name", CHAPTERS)
+
+
+def code_cells(name):
+    return [cell for cell in CHAPTERS[name].cells if cell.cell_type == "code"]
+
+
+def text(name):
+    return "\n".join(cell.source for cell in CHAPTERS[name].cells if cell.cell_type == "markdown")
+
+
+def calls(source):
+    """List the names of the functions called in a cell, each with its first argument if that is a string."""
+    found = []
+    for call in (item for item in ast.walk(ast.parse(source)) if isinstance(item, ast.Call)):
+        function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        first = call.args[0] if call.args else None
+        found.append((function, first.value if isinstance(first, ast.Constant) else None))
+    return found
+
+
+def verified(name):
+    """Return the labels that a chapter verifies, cut at the first comma."""
+    verbs = ("check", "refute", "within")
+    labels = [label for cell in code_cells(name) for verb, label in calls(cell.source) if verb in verbs]
+    return {label.split(",")[0] for label in labels if isinstance(label, str)}
+
+
+@each_chapter
+def test_a_chapter_is_valid_and_was_run_once_from_top_to_bottom(name):
+    nbformat.validate(CHAPTERS[name])
+    counts = [cell.execution_count for cell in code_cells(name)]
+    assert counts == list(range(1, len(counts) + 1)), "make run"
+
+
+@each_chapter
+def test_a_chapter_stores_no_error_and_no_stderr(name):
+    outputs = [output for cell in code_cells(name) for output in cell.outputs]
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+
+
+@each_chapter
+def test_every_cell_has_an_id_of_its_own_and_every_chapter_the_same_kernel(name):
+    ids = [cell.id for cell in CHAPTERS[name].cells]
+    assert len(set(ids)) == len(ids)
+    assert CHAPTERS[name].metadata.kernelspec.name == "python3"
+    assert set(CHAPTERS[name].metadata) == {"kernelspec", "language_info"}
+
+
+@each_chapter
+def test_every_figure_has_a_name_a_caption_an_alt_text_and_at_most_60_kb(name):
+    for cell in code_cells(name):
+        for png in (o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})):
+            figure = cell.metadata["mystnb"]["figure"]
+            assert figure["name"].startswith("fig-")
+            assert figure["caption"]
+            assert len(cell.metadata["mystnb"]["image"]["alt"]) > 40
+            assert len(base64.b64decode(png)) <= 60 * 1024
+            assert cell.source.endswith("plt.show()")
+
+
+@each_chapter
+def test_a_cell_has_at_most_25_lines(name):
+    assert max(len(cell.source.splitlines()) for cell in code_cells(name)) <= 25
+
+
+@each_chapter
+def test_a_cell_whose_output_is_not_compared_asserts_something(name):
+    for cell in code_cells(name):
+        if "nbval-ignore-output" in cell.metadata.get("tags", []):
+            asserts = any(isinstance(item, ast.Assert) for item in ast.walk(ast.parse(cell.source)))
+            assert asserts or {"check", "refute", "within"} & {verb for verb, _ in calls(cell.source)}
+        assert "nbval-skip" not in cell.metadata.get("tags", [])
+
+
+@each_chapter
+def test_every_numbered_equation_is_checked_in_its_chapter(name):
+    displayed = re.findall(r"\$\$ \((eq-[\w-]+)\)", text(name))
+    assert len(set(displayed)) == len(displayed)
+    assert set(displayed) <= verified(name), set(displayed) - verified(name)
+
+
+@each_chapter
+def test_every_check_of_an_equation_names_an_equation_of_its_chapter(name):
+    displayed = set(re.findall(r"\$\$ \((eq-[\w-]+)\)", text(name)))
+    assert {label for label in verified(name) if label.startswith("eq-")} <= displayed
+
+
+@pytest.mark.parametrize(("name", "items"), LEDGER_ITEMS.items())
+def test_every_item_of_the_ledger_that_a_chapter_treats_is_verified_there(name, items):
+    assert set(items) <= verified(name), set(items) - verified(name)
+
+
+@each_chapter
+def test_every_exercise_has_a_solution(name):
+    exercises = re.findall(r":::\{exercise\}.*\n:label: (ex-[\w-]+)", text(name))
+    solutions = re.findall(r":::\{solution-start\} (ex-[\w-]+)", text(name))
+    assert exercises == solutions
+    assert text(name).count(":::{solution-end}") == len(solutions)
+
+
+def test_the_table_of_contents_lists_every_chapter():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = {toc["root"]} | {entry["file"] for part in toc["parts"] for entry in part["chapters"]}
+    assert listed == {f"chapters/{name}" for name in CHAPTERS} | {"chapters/references"}
+
+
+def test_every_citation_has_an_entry_and_every_entry_is_cited():
+    entries = re.findall(r"@\w+\{(\w+),", (ROOT / "chapters" / "references.bib").read_text())
+    pages = "".join(map(text, CHAPTERS))
+    cited = {key for group in re.findall(r"\{cite:\w\}`([^`]+)`", pages) for key in group.split(",")}
+    library = "".join(path.read_text() for path in (ROOT / "rnnlib").glob("*.py"))
+    cited |= set(re.findall(r"\[([a-z]+\d{4})\]", library))
+    assert cited == set(entries)
+    assert len(set(entries)) == len(entries)
+
+
+def test_the_readme_shows_the_figure_of_the_first_page():
+    outputs = [output for cell in code_cells("index") for output in cell.outputs]
+    (png,) = (output.data["image/png"] for output in outputs if "image/png" in output.get("data", {}))
+    shown = re.search(r"!\[.+\]\((.+)\)", (ROOT / "README.md").read_text())[1]
+    assert (ROOT / shown).read_bytes() == base64.b64decode(png), "make run"
