@@ -18,8 +18,18 @@ function repair() {
     link.setAttribute("role", "none");
 }
 
+// A check prints the label of its equation; here the label becomes the number, and a link to it.
+function linkEquations() {
+  for (const output of document.querySelectorAll(".cell_output .output.stream pre"))
+    output.innerHTML = output.innerHTML.replace(/\beq-[\w-]+\w/g, (label) => {
+      const number = document.querySelector(`#equation-${label} .eqno`)?.firstChild?.textContent;
+      return number ? `<a href="#equation-${label}">equation ${number}</a>` : label;
+    });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   repair();
+  linkEquations();
   // Font Awesome replaces the icons later, and says so with a class.
   new MutationObserver((_, observer) => {
     if (document.documentElement.classList.contains("fontawesome-i2svg-complete")) {

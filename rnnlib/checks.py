@@ -26,13 +26,16 @@ def check(label, left, right, tolerance=1e-12):
 
 
 def refute(label, wrong, right, by):
-    """Demand that a wrong formula is wrong at this point: |wrong - right| > by * |right|."""
+    """Demand that a wrong formula is wrong at this point: |wrong - right| > by * |right|.
+
+    Shows |wrong - right| / |right| in percent, to two digits.
+    """
     wrong, right = np.array(wrong, float), np.array(right, float)
     if wrong.shape != right.shape:
         raise AssertionError(f"{label}: the shapes {wrong.shape} and {right.shape} differ")
-    holds = bool(np.linalg.norm(wrong - right) > by * np.linalg.norm(right))
-    _demand(holds, label, f"the wrong side is too nearly right\nwrong: {wrong}\nright: {right}")
-    print(f"✗ {label} · refuted: off by more than {by:.0%}")
+    error = np.linalg.norm(wrong - right) / np.linalg.norm(right)
+    _demand(bool(error > by), label, f"the wrong side is too nearly right\nwrong: {wrong}\nright: {right}")
+    print(f"✗ {label} · refuted: off by {float(f'{error:.1e}'):.0%}")
 
 
 def within(label, value, low, high):

@@ -44,13 +44,13 @@ def blank(ax):
     ax.axis("off")
 
 
-def unrolled(ax, T, top="z"):
-    """Draw the network unrolled over T steps: x_t below, h_t in the middle, `top`_t above."""
+def unrolled(ax, T):
+    """Draw the network unrolled over T steps: x_t below, h_t in the middle, z_t above."""
     node(ax, (0, 1), "$h_0$", STATE)
     for t in range(1, T + 1):
         node(ax, (t, 0), f"$x_{t}$", INPUT)
         node(ax, (t, 1), f"$h_{t}$", STATE)
-        node(ax, (t, 2), f"${top}_{t}$", OUTPUT)
+        node(ax, (t, 2), f"$z_{t}$", OUTPUT)
         arrow(ax, (t, 0), (t, 1), INPUT, "$W_{hx}$", shift=(0.2, 0))
         arrow(ax, (t - 1, 1), (t, 1), STATE, "$W_{hh}$", shift=(0, 0.15), gap=14)
         arrow(ax, (t, 1), (t, 2), OUTPUT, "$W_{yh}$", shift=(0.2, 0))

@@ -88,7 +88,7 @@ def test_refute_accepts_what_differs_by_more_than_the_bound(capsys):
     refute("C2", 1.5 * ROW, ROW, by=0.49)
     refute("C2", sp.Matrix([sp.Rational(1, 2), 1]), sp.Matrix([1, 1]), by=0.3)
     refute("C2", 3, 2, by=0.4)
-    assert capsys.readouterr().out.splitlines()[0] == "✗ C2 · refuted: off by more than 49%"
+    assert capsys.readouterr().out.splitlines()[0] == "✗ C2 · refuted: off by 50%"
 
 
 @pytest.mark.parametrize(
