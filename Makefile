@@ -12,7 +12,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 .PHONY: help book test run lab torch lock clean
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(READY) ## build the site into _build/html (open _build/html/index.html)
 	$(BIN)/jupyter-book build . -W -n --keep-going --all
@@ -39,7 +39,8 @@ clean: ## remove everything that was made
 	rm -rf _build .venv .pytest_cache .ruff_cache .hypothesis rnnlib.egg-info
 
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 book")'
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	touch $@

@@ -1,6 +1,7 @@
 """Recurrent networks and backpropagation through time in NumPy, written to be read.
 
-`figures` needs matplotlib and `symbolic` needs SymPy; everything else needs only NumPy and tqdm.
+Import a module by name: `from rnnlib import network`. `symbolic` needs SymPy, `interactive` needs Pillow and
+a Matplotlib figure; everything else needs only NumPy and tqdm.
 """
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "figures",
     "gradcheck",
     "initialize",
+    "interactive",
     "network",
     "optimize",
     "params",

@@ -32,6 +32,11 @@ def logistic(a):
     return 0.5 + 0.5 * np.tanh(0.5 * a)
 
 
+def blocks(a, n):
+    """Cut a (..., G n) into its G blocks of n columns, one per gate."""
+    return [a[..., k : k + n] for k in range(0, a.shape[-1], n)]
+
+
 def elementwise(f, f_prime):
     """Return the cell h' = f(d + r), where f_prime gives f'(a) *from the output* h' = f(a)."""
 
@@ -61,7 +66,7 @@ LEAKY_RELU = elementwise(
 def lstm_forward(d, r, h, c):
     """Compute c' = f c + i g, h' = o tanh(c'); i, f, o = logistic, g = tanh of d + r [gers2000]."""
     a, n = d + r, h.shape[-1]
-    i, f, o = np.split(logistic(a[..., : 3 * n]), 3, axis=-1)
+    i, f, o = blocks(logistic(a[..., : 3 * n]), n)
     g = np.tanh(a[..., 3 * n :])
     c_new = f * c + i * g
     k = np.tanh(c_new)
@@ -89,8 +94,8 @@ def gru_forward(d, r, h, c):
 
     The reset gate s acts after the product W_hh h, as in cuDNN and PyTorch.
     """
-    d_z, d_s, d_q = np.split(d, 3, axis=-1)
-    r_z, r_s, r_q = np.split(r, 3, axis=-1)
+    d_z, d_s, d_q = blocks(d, h.shape[-1])
+    r_z, r_s, r_q = blocks(r, h.shape[-1])
     z, s = logistic(d_z + r_z), logistic(d_s + r_s)
     q = np.tanh(d_q + s * r_q)
     return z * h + (1 - z) * q, c, (z, s, q, r_q, h)

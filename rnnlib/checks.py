@@ -14,8 +14,10 @@ def check(label, left, right, tolerance=1e-12):
         holds, how = _vanishes(left - right), "exact, by SymPy"
     else:
         left, right = np.asarray(left), np.asarray(right)
-        if left.shape != right.shape:
-            raise AssertionError(f"{label}: the shapes {left.shape} and {right.shape} differ")
+        if left.shape != right.shape or left.size == 0:
+            raise AssertionError(
+                f"{label}: the shapes {left.shape} and {right.shape} do not match, or are empty"
+            )
         if left.dtype.kind in "biO" and right.dtype.kind in "biO":
             holds, how = bool((left == right).all()), "exact"
         else:
@@ -33,9 +35,11 @@ def refute(label, wrong, right, by):
     wrong, right = np.array(wrong, float), np.array(right, float)
     if wrong.shape != right.shape:
         raise AssertionError(f"{label}: the shapes {wrong.shape} and {right.shape} differ")
-    error = np.linalg.norm(wrong - right) / np.linalg.norm(right)
-    _demand(bool(error > by), label, f"the wrong side is too nearly right\nwrong: {wrong}\nright: {right}")
-    print(f"✗ {label} · refuted: off by {float(f'{error:.1e}'):.0%}")
+    off, size = np.linalg.norm(wrong - right), np.linalg.norm(right)
+    message = f"the wrong side is too nearly right\nwrong: {wrong}\nright: {right}"
+    _demand(bool(off > by * size), label, message)
+    shown = f"off by {float(f'{off / size:.1e}'):.0%}" if size else "the right side is 0"
+    print(f"✗ {label} · refuted: {shown}")
 
 
 def within(label, value, low, high):

@@ -6,9 +6,9 @@ A matrix initializer is called as init(rng, shape) with shape (rows, columns) an
 import numpy as np
 
 from .network import Weights
-from .params import map_tree
 from .readout import Readout
 from .recurrence import Params, State
+from .shapes import expect
 
 
 def gaussian(rng, shape, gain=1.0):
@@ -67,11 +67,7 @@ def weights(rng, cell, m, n, o, layers=1, recurrent=orthogonal, inputs=glorot, l
 
 def forget_bias(params, value):
     """Return the LSTM layer `params` with its forget gate's bias set to `value` [gers2000]."""
+    expect("W_hh", params.W_hh, (4 * params.W_hh.shape[1], params.W_hh.shape[1]))
     b_h, n = params.b_h.copy(), params.W_hh.shape[1]
     b_h[n : 2 * n] = value  # the gates are stacked i, f, o, g
     return params._replace(b_h=b_h)
-
-
-def cast(tree, dtype):
-    """Return the tree in another precision, e.g. np.float32."""
-    return map_tree(lambda array: array.astype(dtype), tree)

@@ -49,7 +49,7 @@ class Run(NamedTuple):
 
 
 def forward(network, weights, x, start=None):
-    """Run the network over x (T, B, m) from `start`, a State per layer, else from the learned one or 0."""
+    """Run over x (T, B, m) from `start`, a State per layer, else from the learned one or 0. Returns a Run."""
     tapes = []
     for params, state in zip(weights.layers, _states(network, weights, start), strict=True):
         tapes.append(recurrence.forward(network.cell, params, x, state))
@@ -94,13 +94,13 @@ def loss_and_gradient(network, weights, x, y, mask=None, start=None):
 def _states(network, weights, start):
     """Return one initial State per layer: given, else learned, else zero."""
     states = weights.start if start is None else start
-    if not states:
+    if isinstance(states, tuple) and not states:
         zeros = [np.zeros(len(p.W_hh) // network.cell.gates, p.W_hh.dtype) for p in weights.layers]
         states = tuple(State(zero, zero if network.cell.memory else ()) for zero in zeros)
+    if not isinstance(states, tuple) or not all(hasattr(state, "h") for state in states):
+        raise ValueError("start must be a tuple with one State per layer, e.g. (State(h_0),)")
     if len(states) != len(weights.layers):
         raise ValueError(f"start has {len(states)} states, but the network has {len(weights.layers)} layers")
-    if not all(hasattr(state, "h") for state in states):
-        raise ValueError("start must be a tuple with a State for every layer")
     return states
 
 

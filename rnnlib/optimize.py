@@ -42,7 +42,7 @@ def momentum(rate, decay=0.9):
 def rmsprop(rate, decay=0.99, eps=1e-8):
     """Return s = decay s + (1 - decay) g^2, u = -rate g / (sqrt(s) + eps) [hinton2012]."""
 
-    rate, decay = float(rate), float(decay)
+    rate, decay, eps = float(rate), float(decay), float(eps)
 
     def update(s, gradient):
         s = map_tree(lambda s, g: decay * s + (1 - decay) * g * g, s, gradient)
@@ -65,7 +65,7 @@ def adam(rate, beta_1=0.9, beta_2=0.999, eps=1e-8):
     m and v are running means of g and g^2 over k updates; the division undoes their start at 0 [kingma2015].
     """
 
-    rate, beta_1, beta_2 = float(rate), float(beta_1), float(beta_2)
+    rate, beta_1, beta_2, eps = float(rate), float(beta_1), float(beta_2), float(eps)
 
     def init(weights):
         return Moments(zeros_like(weights), zeros_like(weights), np.zeros((), int))

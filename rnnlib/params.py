@@ -35,6 +35,11 @@ def scale(a, factor):
     return map_tree(lambda u: u * u.dtype.type(factor), a)
 
 
+def cast(tree, dtype):
+    """Return the tree in another precision, e.g. np.float32."""
+    return map_tree(lambda u: u.astype(dtype), tree)
+
+
 def norm(tree):
     """Return the Euclidean norm of all entries together, sqrt(sum of squares).
 

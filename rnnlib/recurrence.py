@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .params import leaves
 from .shapes import expect
 
 
@@ -47,7 +48,7 @@ class Tape(NamedTuple):
 
 
 def forward(cell, params, x, start):
-    """Run `cell` over x (T, B, m) from `start`, whose h and c have shape (B, n) or (n,).
+    """Run `cell` over x (T, B, m) from `start`, whose h and c have shape (B, n) or (n,). Returns a Tape.
 
     Raises ValueError if a shape or a dtype does not fit, or if x is empty or not finite.
     """
@@ -57,7 +58,7 @@ def forward(cell, params, x, start):
         expect(name, s, (n,) if np.ndim(s) == 1 else (B, n), like=params.W_hh)
     W_T = np.ascontiguousarray(params.W_hh.T)
     drive = (x.reshape(T * B, m) @ params.W_hx.T + params.b_h).reshape(T, B, rows)
-    h, c, saved = np.empty((T + 1, B, n), np.result_type(drive, start.h)), start.c, []
+    h, c, saved = np.empty((T + 1, B, n), np.result_type(drive, W_T, *leaves(start))), start.c, []
     h[0] = start.h
     for t in range(T):
         h[t + 1], c, keep = cell.forward(drive[t], h[t] @ W_T, h[t], c)
@@ -76,19 +77,22 @@ def check_params(cell, params):
 
 
 def deltas(cell, params, tape, dE, carry=(0.0, 0.0)):
-    """Backpropagate through time: dE[t] = dE_t/dh_t, of the loss at t alone, (T, B, n).
+    """Return delta_t = f'(a_t) * (dE_t/dh_t + W_hh^T delta_{t+1}), t = T .. 1 [werbos1990].
 
-    `carry` is (dE/dh, dE/dc) arriving from after the last step; the carry returned
-    leaves for before the first. Pass it on, and the T steps may be cut anywhere; drop
-    it, and BPTT is truncated there. Also returns dE/dd and dE/dr, each (T, B, G n);
-    they differ only where a gate acts on r.
+    dE[t] is dE_t/dh_t, of the loss at t alone, (T, B, n). Returns dE/dd and dE/dr, each
+    (T, B, G n), which differ only where a gate acts on r, and the carry (dE/dh, dE/dc)
+    that leaves for before the first step. `carry` arrives from after the last step: pass
+    it on, and the T steps may be cut anywhere; drop it, and BPTT is truncated there.
     """
-    delta = np.empty((*dE.shape[:2], len(params.b_h)), tape.h.dtype)
-    delta_r = np.empty_like(delta)
+    if dE.shape != tape.h[1:].shape:
+        raise ValueError(f"dE has shape {dE.shape}, but must have shape {tape.h[1:].shape}")
+    dtype = np.result_type(dE, params.W_hh, tape.h)
+    delta, delta_r = np.empty((2, *dE.shape[:2], len(params.b_h)), dtype)
     dh, dc = carry
     for t in reversed(range(len(dE))):
-        delta[t], delta_r[t], dh, dc = cell.backward(tape.saved[t], dE[t] + dh, dc)
-        dh = dh + delta_r[t] @ params.W_hh
+        dd, dr, dh, dc = cell.backward(tape.saved[t], dE[t] + dh, dc)
+        delta[t], delta_r[t] = dd, dr
+        dh = dh + dr @ params.W_hh
     return delta, delta_r, (dh, dc)
 
 

@@ -35,14 +35,14 @@ def immediate(params, x, h):
     return dd, dr
 
 
-def rtrl(cell, params, x, h0, c0, dE):
+def rtrl(cell, params, x, h_0, c_0, dE):
     """Real-time recurrent learning: return dE/dparams, dE/dh_0 and dE/dc_0 in one sweep forward.
 
     It stores the influence dh/dtheta, (P, n), and dc/dtheta: O(n^3) numbers, but none per time step.
     """
-    theta = (params, h0, c0)
-    P, n = len(flatten(theta)), len(h0)
-    h, c, dh, dc = h0, c0, np.zeros((P, n)), np.zeros((P, n))
+    theta = (params, h_0, c_0)
+    P, n = len(flatten(theta)), len(h_0)
+    h, c, dh, dc = h_0, c_0, np.zeros((P, n)), np.zeros((P, n))
     dh[P - 2 * n : P - n], dc[P - n :] = np.eye(n), np.eye(n)
     gradient = np.zeros(P)
     for t in range(len(x)):
@@ -53,16 +53,16 @@ def rtrl(cell, params, x, h0, c0, dE):
     return unflatten(gradient, theta)
 
 
-def uoro(cell, params, x, h0, c0, dE, sign):
+def uoro(cell, params, x, h_0, c_0, dE, sign):
     """Unbiased online recurrent optimization: RTRL with the influence held at rank one [tallec2018].
 
     sign (T+1, 2 n) holds independent random signs, +1 or -1; over all of them the mean is the gradient of
     `rtrl`. Keeps two vectors, s~ (2 n,) and theta~ (P,), with
     E[theta~ s~^T] = ds/dtheta. Returns as `rtrl`.
     """
-    theta = (params, h0, c0)
-    P, n = len(flatten(theta)), len(h0)
-    h, c, gradient = h0, c0, np.zeros(P)
+    theta = (params, h_0, c_0)
+    P, n = len(flatten(theta)), len(h_0)
+    h, c, gradient = h_0, c_0, np.zeros(P)
     s = sign[0].astype(float)  # ds_0/dtheta is the identity on (h_0, c_0)
     weight = np.concatenate([np.zeros(P - 2 * n), s])
     for t in range(len(x)):

@@ -1,8 +1,8 @@
 """Sequence tasks with a known answer for the best that can be done without memory.
 
 A task is called as task(rng, T, B) and returns x (T, B, m), y (T, B, o) and mask (T, B), 1 where the
-output counts. `..._baseline` is the least expected loss per counted step of an output that ignores the
-input, in the units of the loss named beside it.
+output counts; only `copy_memory` counts its steps from the delay. `..._baseline` is the least expected loss
+per counted step of an output that ignores the input, in the units of the loss named beside it.
 """
 
 import numpy as np
@@ -53,23 +53,23 @@ def adding_baseline():
     return 1 / 12
 
 
-def copy_memory(rng, T, B, symbols=8, length=10):
-    """Copy `length` symbols after a delay of T steps [arjovsky2016]: m = symbols + 2, o = symbols + 1.
+def copy_memory(rng, delay, B, symbols=8, length=10):
+    """Copy `length` symbols after a delay [arjovsky2016]: m = symbols + 2, o = symbols + 1.
 
-    The sequence has T + 2 length steps: the symbols, T-1 blanks, a delimiter, `length` blanks. Every step
-    counts; the answer is blank until the delimiter has been seen, then the symbols in order.
+    The sequence has delay + 2 length steps: the symbols, delay - 1 blanks, a delimiter, `length` blanks.
+    Every step counts; the answer is blank until the delimiter has been seen, then the symbols in order.
     """
-    _at_least("copy_memory", T, 1)
+    _at_least("copy_memory", delay, 1)
     blank, delimiter = symbols, symbols + 1
-    word, steps = rng.integers(symbols, size=(length, B)), T + 2 * length
+    word, steps = rng.integers(symbols, size=(length, B)), delay + 2 * length
     shown, answer = np.full((steps, B), blank), np.full((steps, B), blank)
-    shown[:length], shown[length + T - 1], answer[-length:] = word, delimiter, word
+    shown[:length], shown[length + delay - 1], answer[-length:] = word, delimiter, word
     return one_hot(shown, symbols + 2), one_hot(answer, symbols + 1), np.ones((steps, B))
 
 
-def copy_memory_baseline(T, symbols=8, length=10):
-    """Return length ln(symbols) / (T + 2 length) nats: blanks are known, each symbol is a guess."""
-    return length * float(np.log(symbols)) / (T + 2 * length)
+def copy_memory_baseline(delay, symbols=8, length=10):
+    """Return length ln(symbols) / (delay + 2 length) nats: blanks are known, each symbol is a guess."""
+    return length * float(np.log(symbols)) / (delay + 2 * length)
 
 
 def temporal_order(rng, T, B):

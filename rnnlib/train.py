@@ -24,8 +24,9 @@ def train(network, weights, sample, steps, optimizer, seed=0, clip=None, path=No
     """Take `steps` steps and return the weights and the History.
 
     sample(rng) -> x, y, mask draws a batch; `clip` bounds the global norm. With `path` (.npz) the run is
-    saved every `every` steps and at the end, and continues from that file if it is there. A progress bar
-    shows unless CI or TQDM_DISABLE is set. Raises FloatingPointError if the loss or gradient is not finite.
+    saved every `every` steps and at the end, and continues from that file if it is there; the optimizer,
+    the task and `clip` must then be the same, which is not checked. A progress bar shows unless CI or
+    TQDM_DISABLE is set. Raises FloatingPointError if the loss or the gradient is not finite.
     """
     state, history, first = optimizer.init(weights), np.zeros((2, steps)), 0
     if path is not None and Path(path).exists():
@@ -40,7 +41,7 @@ def train(network, weights, sample, steps, optimizer, seed=0, clip=None, path=No
         size = norm(gradient)
         if not np.isfinite(E + size):
             raise FloatingPointError(f"loss {E}, gradient {size} at step {k}: try a smaller rate, or clip")
-        if clip:
+        if clip is not None:
             gradient = clip_by_norm(gradient, clip)[0]
         state, update = optimizer.update(state, gradient)
         weights, history[:, k] = add(weights, update), (E, size)
@@ -53,6 +54,7 @@ def train(network, weights, sample, steps, optimizer, seed=0, clip=None, path=No
 def save(path, tree, history, seed):
     """Write a run to `path`: beside it first, then renamed, so that a reader never sees half a file."""
     beside = Path(f"{path}.part")
+    beside.parent.mkdir(parents=True, exist_ok=True)
     arrays = {f"leaf_{k}": leaf for k, leaf in enumerate(leaves(tree))}
     with beside.open("wb") as file:
         np.savez(file, seed=seed, history=history, **arrays)

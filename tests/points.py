@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rnnlib import cells, initialize, readout
-from rnnlib.params import leaves, map_tree
+from rnnlib.params import cast, leaves, map_tree
 from rnnlib.recurrence import State
 
 CELLS = {
@@ -56,7 +56,7 @@ def point(cell, layers=1, seed=1, sizes=(T, B, M, N, O), dtype=float):
         mask,
         map_tree(lambda p: rng.standard_normal(p.shape), (state,) * layers),
     )
-    return initialize.cast(drawn, dtype)
+    return cast(drawn, dtype)
 
 
 def gap(ours, theirs):

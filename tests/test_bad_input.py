@@ -177,8 +177,9 @@ def test_a_start_with_another_number_of_layers_is_refused(count):
     assert refusal(start=start) == f"start has {count} states, but the network has 2 layers"
 
 
-def test_a_start_without_states_is_refused():
-    assert refusal(start=(1.0, 2.0)) == "start must be a tuple with a State for every layer"
+@pytest.mark.parametrize("start", [(1.0, 2.0), np.zeros(3)])
+def test_a_start_without_states_is_refused(start):
+    assert refusal(start=start) == "start must be a tuple with one State per layer, e.g. (State(h_0),)"
 
 
 def test_a_memory_that_is_missing_is_refused():

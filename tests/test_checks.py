@@ -125,3 +125,13 @@ def test_the_tolerance_is_relative_to_the_larger_side(size):
     check("C4", size, 0.8 * size, tolerance=0.201)
     with pytest.raises(AssertionError):
         check("C4", size, 0.8 * size, tolerance=0.199)
+
+
+def test_a_check_of_nothing_is_refused():
+    with pytest.raises(AssertionError, match="are empty"):
+        check("C1", [], [])
+
+
+def test_refute_can_compare_with_zero(capsys):
+    refute("C2", 1.0, 0.0, by=0.1)
+    assert capsys.readouterr().out == "✗ C2 · refuted: the right side is 0\n"

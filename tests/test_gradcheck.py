@@ -121,10 +121,16 @@ def test_a_refusal_names_the_array_the_entry_and_both_numbers():
         assert_gradient(E, a_point(), wrong)
     text, right = str(refused.value), gradient(a_point()).rest[0][1]
     assert text.startswith("dE/drest.0: relative error 1.0e+00 > 1e-10; ")
-    assert text.endswith(f"at (1,) the gradient is 5, complex_step says {right:.12g}")
+    assert text.endswith(f"at (1,) the gradient is 5, the witness says {right:.12g}")
 
 
 def test_names_are_paths():
     assert gradcheck.names(a_point()) == ["W", "rest.0", "rest.1"]
     assert gradcheck.names(((), np.zeros(1))) == ["1"]
     assert gradcheck.names(np.zeros(1)) == [""]
+
+
+def test_a_complex_step_refuses_a_function_that_drops_imaginary_parts():
+    for witness in (lambda E: complex_step(E, a_point()), lambda E: directional(E, a_point(), a_point())):
+        with pytest.raises(ValueError, match="keeps imaginary parts"):
+            witness(lambda p: E(p).real)

@@ -216,3 +216,24 @@ def test_without_a_start_the_states_begin_at_zero(cell):
     run = network.forward(net, p.weights._replace(start=()), p.x)
     assert gap(run.z, network.forward(net, p.weights, p.x, zeros).z) == 0
     assert network.loss_and_gradient(net, p.weights._replace(start=()), p.x, p.y)[1].start == ()
+
+
+@pytest.mark.parametrize("part", ["W_hh", "W_hx", "b_h"])
+def test_a_complex_step_may_ride_on_a_single_array(part):
+    p, net = point(CELLS["lstm"]), Network(CELLS["lstm"])
+    (layer,) = p.weights.layers
+
+    def loss_of(W):
+        weights = p.weights._replace(layers=(layer._replace(**{part: W}),))
+        return network.loss(net, weights, p.x, p.y, p.mask)
+
+    gradient = network.loss_and_gradient(net, p.weights, p.x, p.y, p.mask)[1].layers[0]
+    assert gap(getattr(gradient, part), complex_step(loss_of, getattr(layer, part))) < 1e-11
+
+
+def test_deltas_refuses_errors_of_another_shape():
+    p = point(CELLS["tanh"])
+    (layer,) = p.weights.layers
+    tape = recurrence.forward(CELLS["tanh"], layer, p.x, p.start[0])
+    with pytest.raises(ValueError, match=r"dE has shape \(5, 3\), but must have shape \(5, 2, 3\)"):
+        recurrence.deltas(CELLS["tanh"], layer, tape, np.zeros((5, 3)))

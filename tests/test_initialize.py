@@ -6,7 +6,7 @@ from points import every_cell, gap, point, same_bits
 
 from rnnlib import initialize
 from rnnlib.cells import LSTM, TANH
-from rnnlib.params import leaves, map_tree
+from rnnlib.params import cast, leaves, map_tree
 
 SHAPE = (200, 300)
 INITIALIZERS = (
@@ -142,7 +142,13 @@ def test_initializers_return_float64_and_depend_on_the_rng_alone(init):
 
 def test_cast_changes_precision_and_nothing_else():
     weights = initialize.weights(rng(), LSTM, 2, 3, 2, learn_start=True)
-    single = initialize.cast(weights, np.float32)
+    single = cast(weights, np.float32)
     assert {p.dtype for p in leaves(single)} == {np.dtype(np.float32)}
     assert type(single) is type(weights)
     assert all(np.abs(a - b).max() < 1e-6 for a, b in zip(leaves(single), leaves(weights), strict=True))
+
+
+def test_a_forget_bias_is_refused_where_there_is_no_forget_gate():
+    layer = initialize.layer(np.random.default_rng(0), TANH, 2, 3)
+    with pytest.raises(ValueError, match="W_hh has shape"):
+        initialize.forget_bias(layer, 1.0)

@@ -20,7 +20,11 @@ from rnnlib import gradcheck as witness
 from rnnlib.params import flatten, leaves
 
 LIBRARY = Path(rnnlib.__file__).parent
-MODULES = [path.stem for path in LIBRARY.glob("*.py") if path.stem not in ("symbolic", "figures", "__init__")]
+MODULES = [
+    path.stem
+    for path in LIBRARY.glob("*.py")
+    if path.stem not in ("symbolic", "figures", "interactive", "__init__")
+]
 SQUARE = (4, 3, 3, 3, 3)  # T, B, m, n, o
 
 
@@ -235,8 +239,9 @@ def book(lib):
 
 
 BPTT = """\
-        delta[t], delta_r[t], dh, dc = cell.backward(tape.saved[t], dE[t] + dh, dc)
-        dh = dh + delta_r[t] @ params.W_hh
+        dd, dr, dh, dc = cell.backward(tape.saved[t], dE[t] + dh, dc)
+        delta[t], delta_r[t] = dd, dr
+        dh = dh + dr @ params.W_hh
 """
 WITHOUT_THE_PRESENT = """\
         past = cell.backward(tape.saved[t], 0 * dE[t] + dh, dc)
@@ -263,7 +268,7 @@ BUGS = {
         "LSTM forgets tanh' in dc": ("dh * o * (1 - k * k)", "dh * o"),
         "LSTM gates f with the new c": ("(i, f, o, g, k, c)", "(i, f, o, g, k, c_new)"),
         "LSTM mixes up i and g": ("dc * g * i * (1 - i)", "dc * i * i * (1 - i)"),
-        "LSTM splits its gates in another order": ("i, f, o = np.split", "f, i, o = np.split"),
+        "LSTM splits its gates in another order": ("i, f, o = blocks", "f, i, o = blocks"),
         "GRU drops the reset gate in dr": ("[dz, ds, dq * s]", "[dz, ds, dq]"),
         "GRU drops dh z": ("dd, dr, dh * z, dc", "dd, dr, 0.0, dc"),
         "GRU turns the sign of dz": ("dh * (h - q)", "dh * (q - h)"),
@@ -271,14 +276,14 @@ BUGS = {
         "GRU swaps z and 1 - z forward": ("z * h + (1 - z) * q, c", "(1 - z) * h + z * q, c"),
     },
     ("recurrence", gradients): {
-        "W for W transposed": ("delta_r[t] @ params.W_hh", "delta_r[t] @ params.W_hh.T"),
+        "W for W transposed": ("dr @ params.W_hh", "dr @ params.W_hh.T"),
         "f'(a_T) for f'(a_k)": ("(tape.saved[t], dE", "(tape.saved[-1], dE"),
         "W applied after f'": (BPTT, IN_THE_WRONG_ORDER),
         "the term k = t is dropped": (BPTT, WITHOUT_THE_PRESENT),
         "only the term k = t is kept": ("dE[t] + dh, dc", "dE[t], dc"),
         "only the last loss counts": ("dE[t] + dh, dc", "(t == len(dE) - 1) * dE[t] + dh, dc"),
         "h_k for h_{k-1}": ("tape.h[:-1]", "tape.h[1:]"),
-        "dE_t is passed on twice": ("dh = dh + delta_r", "dh = dE[t] + delta_r"),
+        "dE_t is passed on twice": ("dh = dh + dr", "dh = dE[t] + dr"),
         "the bias is left out": ("params.W_hx.T + params.b_h", "params.W_hx.T"),
         "the given start is ignored": ("h[0] = start.h", "h[0] = 0"),
         "the bias takes the mean": ("delta.sum(axis=0)", "delta.mean(axis=0)"),
@@ -341,7 +346,7 @@ BUGS = {
         "the norm overflows": ("np.abs(u / largest) ** 2", "np.abs(u) ** 2 / np.square(largest)"),
     },
     ("gradcheck", checker): {
-        "the complex step takes the real part": ("np.imag(E(unflatten(bumped", "np.real(E(unflatten(bumped"),
+        "the complex step takes the real part": ("return np.imag(value)", "return np.real(value)"),
         "the complex step is real": ("bumped[k] += 1j * step", "bumped[k] += step"),
         "the difference is one-sided": (
             "(at(k, step) - at(k, -step)) / (2 * step)",

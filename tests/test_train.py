@@ -14,7 +14,7 @@ from points import gap, same_bits
 from rnnlib import initialize, network, optimize, tasks
 from rnnlib.cells import LSTM, TANH
 from rnnlib.network import Network
-from rnnlib.params import flatten, map_tree, norm
+from rnnlib.params import cast, flatten, map_tree, norm
 from rnnlib.readout import squared_error
 from rnnlib.train import History, load, save, train
 
@@ -133,7 +133,7 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(name, steps, tmp_pat
 
 def test_a_resumed_lstm_in_float32_has_the_same_bits(tmp_path):
     net = Network(LSTM, mean=True)
-    weights = initialize.cast(first_weights(LSTM), np.float32)
+    weights = cast(first_weights(LSTM), np.float32)
     single = lambda rng: map_tree(lambda v: v.astype(np.float32), sample(rng))
     run(5, tmp_path / "run.npz", weights=weights, net=net, draw=single)
     resumed = run(9, tmp_path / "run.npz", weights=weights, net=net, draw=single)
@@ -233,7 +233,7 @@ def test_a_run_of_another_seed_is_refused(tmp_path):
     [
         {"weights": first_weights(n=5)},
         {"weights": first_weights(LSTM), "net": Network(LSTM)},
-        {"weights": initialize.cast(first_weights(), np.float32)},
+        {"weights": cast(first_weights(), np.float32)},
         {"optimizer": OPTIMIZERS["momentum"]},
         {"optimizer": OPTIMIZERS["sgd"]},
     ],

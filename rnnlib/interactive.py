@@ -1,0 +1,68 @@
+"""A figure with a slider that needs no kernel, no network and no library: every frame is drawn beforehand."""
+
+import base64
+import hashlib
+import html
+import io
+import json
+
+from PIL import Image
+
+SCRIPT = """(() => {
+  const root = document.getElementById("%(id)s"), frames = %(frames)s, label = %(label)s, alt = %(alt)s;
+  const image = root.querySelector("img"), slider = root.querySelector("input");
+  slider.disabled = false;
+  slider.addEventListener("input", () => {
+    const [value, png] = frames[+slider.value];
+    image.src = "data:image/png;base64," + png;
+    image.alt = `${alt} Shown: ${label} = ${value}.`;
+    root.querySelector("output").value = value;
+    slider.setAttribute("aria-valuetext", value);
+  });
+})();"""
+
+
+class Slider:
+    """Show one of `frames`, a mapping from a value to a Matplotlib figure, by the position of a slider.
+
+    `label` names the value, `alt` describes the picture, `caption` stands below it, and `first` is the
+    value shown at the start (and alone where scripts do not run).
+    """
+
+    def __init__(self, frames, label, alt, caption, first):
+        self.frames = [(f"{value:g}", _png(figure)) for value, figure in frames.items()]
+        self.label, self.alt, self.caption = label, alt, caption
+        self.first = list(frames).index(first)
+
+    def __repr__(self):
+        return f"<Slider: {self.label} = {', '.join(value for value, _ in self.frames)}>"
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {
+            "text/html": self._html(),
+            "image/png": self.frames[self.first][1],
+            "text/plain": repr(self),
+        }
+
+    def _html(self):
+        value, png = self.frames[self.first]
+        name = "slider-" + hashlib.sha256(json.dumps(self.frames).encode()).hexdigest()[:12]
+        parts = {"id": name, "frames": self.frames, "label": self.label, "alt": self.alt}
+        script = SCRIPT % {key: part if key == "id" else json.dumps(part) for key, part in parts.items()}
+        label, alt = html.escape(self.label), html.escape(f"{self.alt} Shown: {self.label} = {value}.")
+        return (
+            f'<figure class="slider" id="{name}"><img src="data:image/png;base64,{png}" alt="{alt}">'
+            f'<label>{label} <input type="range" min="0" max="{len(self.frames) - 1}" value="{self.first}" '
+            f'aria-valuetext="{value}" disabled></label> <output>{value}</output>'
+            f"<figcaption>{self.caption}</figcaption><script>{script}</script></figure>"
+        )
+
+
+def _png(figure):
+    """Return the figure as a PNG of at most 64 colours in base64."""
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png")
+    figure.clear()
+    picture = Image.open(full).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    picture.save(small, "PNG", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()

@@ -1,0 +1,53 @@
+"""The slider: its first frame needs no script, and the script needs no other host."""
+
+import base64
+import re
+
+import matplotlib.pyplot as plt
+import pytest
+
+from rnnlib.interactive import Slider
+
+
+def line(height):
+    figure, ax = plt.subplots(figsize=(2, 1))
+    ax.axhline(height)
+    plt.close(figure)
+    return figure
+
+
+@pytest.fixture
+def slider():
+    frames = {value: line(value) for value in (0.5, 1.0, 2.0)}
+    return Slider(frames, label="gain", alt='A "line".', caption="A line.", first=1.0)
+
+
+def test_the_first_frame_is_shown_without_a_script(slider):
+    bundle = slider._repr_mimebundle_()
+    assert f'src="data:image/png;base64,{bundle["image/png"]}"' in bundle["text/html"]
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert bundle["image/png"] == slider.frames[1][1]
+
+
+def test_the_control_is_labelled_and_works_only_with_the_script(slider):
+    page = slider._repr_mimebundle_()["text/html"]
+    assert re.search(r'<label>gain <input type="range" min="0" max="2" value="1" [^>]*disabled>', page)
+    assert "slider.disabled = false" in page
+    assert "Shown: gain = 1." in page
+    assert "A &quot;line&quot;." in page
+
+
+def test_nothing_is_loaded_from_anywhere(slider):
+    page = slider._repr_mimebundle_()["text/html"]
+    assert not re.search(r"https?:|src=\"(?!data:)|import\(", page)
+
+
+def test_the_same_figures_give_the_same_bytes(slider):
+    again = Slider({v: line(v) for v in (0.5, 1.0, 2.0)}, "gain", 'A "line".', "A line.", first=1.0)
+    assert again._repr_mimebundle_() == slider._repr_mimebundle_()
+
+
+def test_a_frame_is_drawn_for_every_value(slider):
+    assert [value for value, _ in slider.frames] == ["0.5", "1", "2"]
+    assert len({png for _, png in slider.frames}) == 3
+    assert repr(slider) == "<Slider: gain = 0.5, 1, 2>"
