@@ -59,10 +59,10 @@ class Slider:
 
 
 def _png(figure):
-    """Return the figure as a PNG of at most 64 colours in base64."""
+    """Return the figure as a PNG of at most 128 colours in base64."""
     full, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(full, format="png")
+    figure.savefig(full, format="png", bbox_inches="tight")
     figure.clear()
-    picture = Image.open(full).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    picture = Image.open(full).convert("RGB").quantize(128, dither=Image.Dither.NONE)
     picture.save(small, "PNG", optimize=True)
     return base64.b64encode(small.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""SymPy: the cells as scalar expressions, and a network of one unit, unrolled.
+"""SymPy: the cells as scalar expressions, a network of one unit, unrolled, and matrices of free symbols.
 
 Nothing here is used by the numerical library: it is what the library is compared with.
 """
@@ -51,3 +51,8 @@ def unroll(f, T):
         a.append(w * h[t - 1] + u * x[t] + b)
         h.append(f(a[t]))
     return Unrolled(w, u, b, x, a, h)
+
+
+def matrix(name, rows, columns=1):
+    """Return a matrix whose entries are free symbols: an identity between such matrices holds for all."""
+    return sp.Matrix(rows, columns, sp.symbols(f"{name}_:{rows * columns}"))
