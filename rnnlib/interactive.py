@@ -25,13 +25,13 @@ SCRIPT = """(() => {
 class Slider:
     """Show one of `frames`, a mapping from a value to a Matplotlib figure, by the position of a slider.
 
-    `label` names the value, `alt` describes the picture, `caption` stands below it, and `first` is the
-    value shown at the start (and alone where scripts do not run).
+    `label` names the value, `alt` describes the picture, and `first` is the value shown at the start (and
+    alone where scripts do not run).
     """
 
-    def __init__(self, frames, label, alt, caption, first):
+    def __init__(self, frames, label, alt, first):
         self.frames = [(f"{value:g}", _png(figure)) for value, figure in frames.items()]
-        self.label, self.alt, self.caption = label, alt, caption
+        self.label, self.alt = label, alt
         self.first = list(frames).index(first)
 
     def __repr__(self):
@@ -51,10 +51,10 @@ class Slider:
         script = SCRIPT % {key: part if key == "id" else json.dumps(part) for key, part in parts.items()}
         label, alt = html.escape(self.label), html.escape(f"{self.alt} Shown: {self.label} = {value}.")
         return (
-            f'<figure class="slider" id="{name}"><img src="data:image/png;base64,{png}" alt="{alt}">'
+            f'<div class="slider" id="{name}"><img src="data:image/png;base64,{png}" alt="{alt}">'
             f'<label>{label} <input type="range" min="0" max="{len(self.frames) - 1}" value="{self.first}" '
             f'aria-valuetext="{value}" disabled></label> <output>{value}</output>'
-            f"<figcaption>{self.caption}</figcaption><script>{script}</script></figure>"
+            f"<script>{script}</script></div>"
         )
 
 

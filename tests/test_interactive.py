@@ -19,7 +19,7 @@ def line(height):
 @pytest.fixture
 def slider():
     frames = {value: line(value) for value in (0.5, 1.0, 2.0)}
-    return Slider(frames, label="gain", alt='A "line".', caption="A line.", first=1.0)
+    return Slider(frames, label="gain", alt='A "line".', first=1.0)
 
 
 def test_the_first_frame_is_shown_without_a_script(slider):
@@ -43,7 +43,7 @@ def test_nothing_is_loaded_from_anywhere(slider):
 
 
 def test_the_same_figures_give_the_same_bytes(slider):
-    again = Slider({v: line(v) for v in (0.5, 1.0, 2.0)}, "gain", 'A "line".', "A line.", first=1.0)
+    again = Slider({v: line(v) for v in (0.5, 1.0, 2.0)}, "gain", 'A "line".', first=1.0)
     assert again._repr_mimebundle_() == slider._repr_mimebundle_()
 
 
