@@ -43,8 +43,9 @@ def refute(label, wrong, right, by):
 
 
 def within(label, value, low, high):
-    """Demand low <= value <= high, for a measurement whose digits are not the point."""
-    _demand(bool(low <= value <= high), label, f"{value} is not within [{low:g}, {high:g}]")
+    """Demand low <= value <= high, for measurements (every entry) whose digits are not the point."""
+    holds = bool(np.all((low <= np.asarray(value)) & (np.asarray(value) <= high)))
+    _demand(holds and np.size(value) > 0, label, f"{value} is not within [{low:g}, {high:g}]")
     print(f"✓ {label} · measured, within [{low:g}, {high:g}]")
 
 

@@ -135,3 +135,10 @@ def test_a_check_of_nothing_is_refused():
 def test_refute_can_compare_with_zero(capsys):
     refute("C2", 1.0, 0.0, by=0.1)
     assert capsys.readouterr().out == "✗ C2 · refuted: the right side is 0\n"
+
+
+def test_within_demands_every_entry_and_at_least_one():
+    within("C3", np.array([1.0, 2.0]), 1, 2)
+    for value in (np.array([1.0, 3.0]), np.array([]), np.array([1.0, np.nan])):
+        with pytest.raises(AssertionError, match="C3"):
+            within("C3", value, 1, 2)

@@ -399,7 +399,10 @@ BUGS = {
     ("checks", book): {
         "check never fails": ('_demand(holds, label, f"left', '_demand(True, label, f"left'),
         "check lets shapes broadcast": ("if left.shape != right.shape", "if False"),
-        "within lets NaN pass": ("low <= value <= high)", "not (value < low or value > high))"),
+        "within lets NaN pass": (
+            "(low <= np.asarray(value)) & (np.asarray(value) <= high)",
+            "~((np.asarray(value) < low) | (np.asarray(value) > high))",
+        ),
     },
 }
 CASES = {bug: (*place, *change) for place, bugs in BUGS.items() for bug, change in bugs.items()}
