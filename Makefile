@@ -15,7 +15,8 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(READY) ## build the site into _build/html (open _build/html/index.html)
-	$(BIN)/jupyter-book build . -W -n --keep-going --all
+	rm -rf _build
+	$(BIN)/jupyter-book build . -W -n --keep-going
 
 test: $(READY) ## lint, test the library, and re-run every notebook against its stored outputs
 	$(BIN)/ruff format --check .
