@@ -1,7 +1,6 @@
 """Re-run notebooks in place, each in its own kernel, and store nothing that changes from run to run."""
 
 import base64
-import io
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,8 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from PIL import Image
+
+from rnnlib.interactive import shrink
 
 ROOT = Path(__file__).resolve().parent.parent
 README_FIGURE = ROOT / "_static" / "journey.png"
@@ -32,21 +32,13 @@ def run(path):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = shrink(output.data["image/png"])
+                output.data["image/png"] = shrink(base64.b64decode(output.data["image/png"]))
                 if path.stem == "index":  # the README shows this figure
                     README_FIGURE.write_bytes(base64.b64decode(output.data["image/png"]))
     notebook.metadata = METADATA
     nbformat.validate(notebook)
     nbformat.write(notebook, path)
     return path
-
-
-def shrink(png):
-    """Store a figure with a palette of 256 colours: a third of the bytes, and no difference to see."""
-    small = io.BytesIO()
-    figure = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    figure.quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    return base64.b64encode(small.getvalue()).decode()
 
 
 if __name__ == "__main__":
