@@ -61,7 +61,17 @@ def test_rows_taken_at_random_begin_as_recorded(name):
         assert again.loss_20 == pytest.approx(recorded.loss_20, rel=1e-6)
 
 
-LONGEST = {"recall": 600, "adding": 700, "order": 600, "order_slow": 600, "gates": 500}
+LONGEST = {
+    "recall": 600,
+    "recall_long": 100,
+    "adding": 700,
+    "gates": 500,
+    "reber_tanh": 600,
+    "reber_lstm": 1000,
+    "reber_gru": 600,
+    "order": 600,
+    "order_slow": 600,
+}
 
 
 @pytest.mark.parametrize(("name", "longest"), LONGEST.items())

@@ -1,9 +1,15 @@
 """Outputs and every gradient against PyTorch on the CPU; with -s, the largest differences."""
 
+import ast
+from pathlib import Path
+
+import nbformat
+import numpy as np
 import pytest
 from points import CELLS, LOSSES, gap, point
 
 from rnnlib import network, optimize
+from rnnlib.cells import logistic
 from rnnlib.network import Network
 from rnnlib.params import leaves, map_tree, scale
 
@@ -87,6 +93,43 @@ def test_outputs_and_gradients_agree_with_torch(cell, loss, layers, dtype, large
     record_property("largest relative difference", float(difference))
     largest[dtype] = max(largest[dtype], difference)
     assert difference < BOUND[dtype]
+
+
+def functions_of_the_chapter(*names):
+    """Return functions that gru.ipynb defines, by name: the reset-before GRU stands there, not in rnnlib."""
+    cells = nbformat.read(Path(__file__).parent.parent / "chapters" / "gru.ipynb", as_version=4).cells
+    found = {"np": np, "logistic": logistic}
+    for source in (cell.source for cell in cells if cell.cell_type == "code"):
+        for item in ast.parse(source).body:
+            if isinstance(item, ast.FunctionDef) and item.name in names:
+                exec(ast.unparse(item), found)
+    return [found[name] for name in names]
+
+
+@pytest.mark.parametrize("variant", ["after", "before"])
+def test_both_grus_of_the_chapter_agree_with_torch(variant, largest):
+    step, back, run, gradient = functions_of_the_chapter(variant, f"{variant}_back", "run", "gradient")
+    rng, n, m, T = np.random.default_rng(5), 5, 4, 9
+    shapes = (3 * n, n), (3 * n, m), (3 * n,), (n,)
+    arrays, x, error = (
+        [rng.standard_normal(shape) for shape in shapes],
+        *map(rng.standard_normal, ((T, m), n)),
+    )
+    states = run(step, *arrays[:3], x, arrays[3])[0]
+    ours = states, *gradient(step, back, *arrays[:3], x, arrays[3], error)
+
+    free = W, U, b, h = [torch.tensor(array, requires_grad=True) for array in arrays]
+    theirs = [h]
+    for x_t in torch.tensor(x):
+        (W_z, W_s, W_q), (d_z, d_s, d_q) = W.split(n), (U @ x_t + b).split(n)
+        z, s = torch.sigmoid(W_z @ h + d_z), torch.sigmoid(W_s @ h + d_s)
+        q = torch.tanh((s * (W_q @ h) if variant == "after" else W_q @ (s * h)) + d_q)
+        h = z * h + (1 - z) * q
+        theirs.append(h)
+    (h @ torch.tensor(error)).backward()
+    difference = gap(ours, (torch.stack(theirs).detach().numpy(), *(leaf.grad.numpy() for leaf in free)))
+    largest["float64"] = max(largest["float64"], difference)
+    assert difference < BOUND["float64"]
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1.0, 1e3])

@@ -22,8 +22,7 @@ from rnnlib.network import Network
 from rnnlib.params import add
 
 DATA = Path(__file__).resolve().parent.parent / "chapters" / "data"
-CELLS = {"tanh": TANH, "relu": RELU, "lstm_0": LSTM, "lstm_1": LSTM, "lstm_3": LSTM, "gru": GRU}
-FORGET_BIAS = {"lstm_0": 0.0, "lstm_1": 1.0, "lstm_3": 3.0}
+CELLS = {"tanh": TANH, "relu": RELU, "lstm": LSTM, "gru": GRU}  # lstm_3: an LSTM with forget bias 3
 STARTS = {
     "gaussian": initialize.gaussian,
     "orthogonal": initialize.orthogonal,
@@ -61,32 +60,39 @@ class Experiment(NamedTuple):
     loss: Callable
     batch: int
     optimizer: optimize.Optimizer
-    wrong: Callable  # z, y (B, o) of the last step -> how wrong the answers are
+    wrong: Callable  # z, y (T, B, o) and the mask (T, B) -> how wrong the answers are
     solved: float  # solved means wrong < solved
     every: int
     budget: int
     runs: list
+    unseen: int = 1000  # sequences of an examination
 
 
-def share_of_errors(z, y):
-    return np.mean(z.argmax(axis=1) != y.argmax(axis=1))
+def share_of_errors(z, y, mask):
+    return np.mean(z[-1].argmax(axis=1) != y[-1].argmax(axis=1))
 
 
-def mean_square(z, y):
-    return np.mean((z - y) ** 2)
+def mean_square(z, y, mask):
+    return np.mean((z[-1] - y[-1]) ** 2)
+
+
+def outer_symbol(z, y, mask):
+    """Return the share of Reber strings whose second last symbol, T or P, is not the likeliest answer."""
+    steps, strings = mask.sum(axis=0).astype(int) - 2, np.arange(mask.shape[1])
+    return np.mean(z[steps, strings].argmax(axis=1) != y[steps, strings].argmax(axis=1))
 
 
 def run(experiment, settings, budget=None):
     """Train once, for at most `budget` updates or the experiment's own, and return the Result."""
     e, s = experiment, settings
-    net, rng = Network(CELLS[s.activation], e.loss, mean=True), np.random.default_rng(s.seed)
+    cell, _, bias = s.activation.partition("_")
+    net, rng = Network(CELLS[cell], e.loss, mean=True), np.random.default_rng(s.seed)
     start = partial(STARTS[s.start], gain=s.gain)
     weights = initialize.weights(rng, net.cell, *e.sizes, recurrent=start)
-    if s.activation in FORGET_BIAS:
-        (layer,) = weights.layers
-        weights = weights._replace(layers=(initialize.forget_bias(layer, FORGET_BIAS[s.activation]),))
-    unseen = e.task(np.random.default_rng([s.seed, 1]), s.T, 1000)
-    state, ratio, loss_20 = e.optimizer.init(weights), carried(net, weights, *unseen), np.nan
+    if bias:
+        _set_bias(weights.layers[0], cell, float(bias))
+    unseen = e.task(np.random.default_rng([s.seed, 1]), s.T, e.unseen)
+    state, ratio, loss_20 = e.optimizer.init(weights), carried(net, weights, *unseen[:2]), np.nan
     objective = (
         partial(regularize.loss_and_gradient, strength=s.omega) if s.omega else network.loss_and_gradient
     )
@@ -98,16 +104,24 @@ def run(experiment, settings, budget=None):
         weights = add(weights, update)
         loss_20 = E if k <= 20 else loss_20
         if k % e.every == 0 or k == last:
-            wrong = e.wrong(network.forward(net, weights, unseen[0]).z[-1], unseen[1][-1])
+            wrong = e.wrong(network.forward(net, weights, unseen[0]).z, *unseen[1:])
             if wrong < e.solved or not np.isfinite(wrong):
                 break
     return Result(ratio, loss_20, k, wrong, int(wrong < e.solved))
 
 
-def carried(net, weights, x, y, mask):
+def _set_bias(layer, cell, bias):
+    """Set the bias of the gate that keeps the state: the second block of an LSTM, the first of a GRU."""
+    n = layer.W_hh.shape[1]
+    block = {"lstm": 1, "gru": 0}[cell]
+    layer.b_h[block * n : (block + 1) * n] = bias
+
+
+def carried(net, weights, x, y):
     """Return |dE/dh_0| / |dE/dh_T| for a loss at the last step."""
-    forward = network.forward(net, weights, x)
-    _, r = network.weighted_loss(net, forward.z, y, mask)
+    forward, at_end = network.forward(net, weights, x), np.zeros(x.shape[:2])
+    at_end[-1] = 1
+    _, r = network.weighted_loss(net, forward.z, y, at_end)
     _, _, (first,), _ = network.backward(net, weights, forward, r)
     return np.linalg.norm(first.h) / np.linalg.norm(r[-1] @ weights.readout.W_yh)
 
@@ -123,7 +137,7 @@ ROOT_2 = float(np.sqrt(2))
 TANH_STARTS = [("tanh", "gaussian", 1.0), ("tanh", "orthogonal", 1.0), ("tanh", "identity", 1.0)]
 RELU_STARTS = [("relu", "gaussian", ROOT_2), ("relu", "orthogonal", 1.0), ("relu", "identity", 1.0)]
 SHRINKING = [("tanh", "gaussian", 0.5), ("tanh", "identity", 0.5), ("relu", "gaussian", 1.0)]
-
+GATED = ["tanh", "lstm_0", "lstm_1", "lstm_3", "gru"]
 NEVER = float("inf")
 
 
@@ -139,6 +153,21 @@ def temporal_order(rate, methods):
         every=100,
         budget=4000,
         runs=grid((20, 50), TANH_STARTS[1:2], 5, methods),
+    )
+
+
+def reber(cell, units):
+    return Experiment(
+        task=tasks.reber,
+        sizes=(7, units, 7),
+        loss=readout.softmax_cross_entropy,
+        batch=20,
+        optimizer=optimize.adam(1e-2),
+        wrong=outer_symbol,
+        solved=0.01,
+        every=100,
+        budget=4000,
+        runs=grid((40,), [(cell, "orthogonal", 1.0)], seeds=10),
     )
 
 
@@ -177,8 +206,27 @@ EXPERIMENTS = {
         solved=0.01,
         every=100,
         budget=3000,
-        runs=grid((100, 200), [(cell, "orthogonal", 1.0) for cell in CELLS if cell != "relu"], seeds=5),
+        runs=grid((100, 200), [(cell, "orthogonal", 1.0) for cell in GATED], seeds=5),
     ),
+    "recall_long": Experiment(
+        task=tasks.recall,
+        sizes=(2, 32, 2),
+        loss=readout.softmax_cross_entropy,
+        batch=32,
+        optimizer=optimize.adam(1e-3),
+        wrong=share_of_errors,
+        solved=0.01,
+        every=25,
+        budget=300,
+        runs=grid(
+            (1000,),
+            [(cell, "orthogonal", 1.0) for cell in ("tanh", "lstm_1", "gru", "lstm_7", "gru_7")],
+            seeds=3,
+        ),
+    ),
+    "reber_tanh": reber("tanh", 19),  # each has about 520 parameters
+    "reber_lstm": reber("lstm_1", 8),
+    "reber_gru": reber("gru", 10),
     "order": temporal_order(0.1, [(NEVER, 0), (10, 0), (3, 0), (1, 0), (0.3, 0), (0.1, 0), (1, 0.1)]),
     "order_slow": temporal_order(0.01, [(NEVER, 0), (1, 0), (1, 0.1)]),
 }
