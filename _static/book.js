@@ -18,18 +18,36 @@ function repair() {
     link.setAttribute("role", "none");
 }
 
-// A check prints the label of its equation; here the label becomes the number, and a link to it.
+// A check prints a mark and the label of its equation; the mark gets a colour, the label becomes a link.
 function linkEquations() {
   for (const output of document.querySelectorAll(".cell_output .output.stream pre"))
-    output.innerHTML = output.innerHTML.replace(/\beq-[\w-]+\w/g, (label) => {
-      const number = document.querySelector(`#equation-${label} .eqno`)?.firstChild?.textContent;
-      return number ? `<a href="#equation-${label}">equation ${number}</a>` : label;
-    });
+    output.innerHTML = output.innerHTML
+      .replace(/\beq-[\w-]+\w/g, (label) => {
+        const number = document.querySelector(`#equation-${label} .eqno`)?.firstChild?.textContent;
+        return number ? `<a href="#equation-${label}">equation ${number}</a>` : label;
+      })
+      .replace(/✓/g, '<span class="holds">✓</span>')
+      .replace(/✗/g, '<span class="differs">✗</span>');
+}
+
+// A line may break after a formula, but not before the comma that follows it.
+function keepTogether() {
+  for (const formula of document.querySelectorAll("span.math")) {
+    const text = formula.nextSibling;
+    const [mark] = (text?.nodeType === Node.TEXT_NODE && text.data.match(/^[.,:;?!)\]’”]+/)) || [];
+    if (!mark) continue;
+    const whole = document.createElement("span");
+    whole.className = "together";
+    formula.before(whole);
+    whole.append(formula, mark);
+    text.deleteData(0, mark.length);
+  }
 }
 
 document.addEventListener("DOMContentLoaded", () => {
   repair();
   linkEquations();
+  keepTogether();
   // Font Awesome replaces the icons later, and says so with a class.
   new MutationObserver((_, observer) => {
     if (document.documentElement.classList.contains("fontawesome-i2svg-complete")) {

@@ -25,8 +25,9 @@ SCRIPT = """(() => {
 class Slider:
     """Show one of `frames`, a mapping from a value to a Matplotlib figure, by the position of a slider.
 
-    `label` names the value, `alt` describes the picture, and `first` is the value shown at the start (and
-    alone where scripts do not run).
+    `label` names the value in words and ends with its symbol, `alt` describes the picture, and `first` is
+    the value shown at the start (and alone where scripts do not run). The marks stand at equal distances
+    and bear the values: a geometric sequence of values is a logarithmic scale.
     """
 
     def __init__(self, frames, label, alt, first):
@@ -50,11 +51,13 @@ class Slider:
         parts = {"id": name, "frames": self.frames, "label": self.label, "alt": self.alt}
         script = SCRIPT % {key: part if key == "id" else json.dumps(part) for key, part in parts.items()}
         label, alt = html.escape(self.label), html.escape(f"{self.alt} Shown: {self.label} = {value}.")
+        marks = "".join(f'<option value="{k}">{mark}</option>' for k, (mark, _) in enumerate(self.frames))
         return (
             f'<div class="slider" id="{name}"><img src="data:image/png;base64,{png}" alt="{alt}">'
-            f'<label>{label} <input type="range" min="0" max="{len(self.frames) - 1}" value="{self.first}" '
-            f'aria-valuetext="{value}" disabled></label> <output>{value}</output>'
-            f"<script>{script}</script></div>"
+            f'<p><label for="{name}-at">{label}</label> = <output for="{name}-at">{value}</output></p>'
+            f'<input id="{name}-at" type="range" list="{name}-marks" min="0" max="{len(self.frames) - 1}" '
+            f'value="{self.first}" aria-valuetext="{value}" autocomplete="off" disabled>'
+            f'<datalist id="{name}-marks">{marks}</datalist><script>{script}</script></div>'
         )
 
 

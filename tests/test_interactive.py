@@ -31,10 +31,20 @@ def test_the_first_frame_is_shown_without_a_script(slider):
 
 def test_the_control_is_labelled_and_works_only_with_the_script(slider):
     page = slider._repr_mimebundle_()["text/html"]
-    assert re.search(r'<label>gain <input type="range" min="0" max="2" value="1" [^>]*disabled>', page)
+    control = re.search(
+        r'<input id="([\w-]+)" type="range" list="([\w-]+)" min="0" max="2" value="1" .*?>', page
+    )
+    assert control[0].endswith(' aria-valuetext="1" autocomplete="off" disabled>')
+    assert f'<label for="{control[1]}">gain</label> = <output for="{control[1]}">1</output>' in page
     assert "slider.disabled = false" in page
     assert "Shown: gain = 1." in page
     assert "A &quot;line&quot;." in page
+
+
+def test_every_value_has_a_mark_under_the_slider(slider):
+    page = slider._repr_mimebundle_()["text/html"]
+    marks = re.search(r' list="([\w-]+)".*?<datalist id="\1">(.*?)</datalist>', page)[2]
+    assert re.findall(r'<option value="(\d)">(.*?)</option>', marks) == [("0", "0.5"), ("1", "1"), ("2", "2")]
 
 
 def test_nothing_is_loaded_from_anywhere(slider):
