@@ -8,40 +8,11 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from evidence import CHAPTERS, CLAIMS, VERBS, calls, code_cells, equations, labels, text, verified
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = {path.stem: nbformat.read(path, as_version=4) for path in sorted(ROOT.glob("chapters/*.ipynb"))}
 
 each_chapter = pytest.mark.parametrize("name", CHAPTERS)
-
-
-def code_cells(name):
-    return [cell for cell in CHAPTERS[name].cells if cell.cell_type == "code"]
-
-
-def text(name):
-    return "\n".join(cell.source for cell in CHAPTERS[name].cells if cell.cell_type == "markdown")
-
-
-def calls(source):
-    """List the names of the functions called in a cell, each with its first argument if that is a string."""
-    found = []
-    for call in (item for item in ast.walk(ast.parse(source)) if isinstance(item, ast.Call)):
-        function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        first = call.args[0] if call.args else None
-        found.append((function, first.value if isinstance(first, ast.Constant) else None))
-    return found
-
-
-def labels(source):
-    """Return what a cell verifies: the labels of its checks, cut at commas."""
-    verbs = ("check", "refute", "within")
-    found = [label for verb, label in calls(source) if verb in verbs and isinstance(label, str)]
-    return {part.strip() for label in found for part in label.split(",")}
-
-
-def verified(name):
-    return set().union(*(labels(cell.source) for cell in code_cells(name)))
 
 
 @each_chapter
@@ -87,21 +58,20 @@ def test_a_cell_whose_output_is_not_compared_asserts_something(name):
     for cell in code_cells(name):
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
             asserts = any(isinstance(item, ast.Assert) for item in ast.walk(ast.parse(cell.source)))
-            assert asserts or {"check", "refute", "within"} & {verb for verb, _ in calls(cell.source)}
+            assert asserts or set(VERBS) & {verb for verb, _ in calls(cell.source)}
         assert "nbval-skip" not in cell.metadata.get("tags", [])
 
 
 @each_chapter
 def test_every_numbered_equation_is_checked_in_its_chapter(name):
-    displayed = re.findall(r"\$\$ \((eq-[\w-]+)\)", text(name))
+    displayed = equations(name)
     assert len(set(displayed)) == len(displayed)
     assert set(displayed) <= verified(name), set(displayed) - verified(name)
 
 
 @each_chapter
 def test_every_check_of_an_equation_names_an_equation_of_its_chapter(name):
-    displayed = set(re.findall(r"\$\$ \((eq-[\w-]+)\)", text(name)))
-    assert {label for label in verified(name) if label.startswith("eq-")} <= displayed
+    assert {label for label in verified(name) if label.startswith("eq-")} <= set(equations(name))
 
 
 @each_chapter
@@ -110,16 +80,14 @@ def test_every_statement_of_the_notes_that_a_chapter_names_is_verified_there(nam
     assert named <= verified(name), named - verified(name)
 
 
-def test_all_94_statements_of_the_notes_are_verified_somewhere():
+def test_the_ledger_has_the_94_statements_of_the_notes_and_each_is_verified_somewhere():
     items = [f"{note}{k}" for note, count in (("A", 37), ("B", 19), ("C", 38)) for k in range(1, count + 1)]
+    assert list(CLAIMS) == items
     places = {item: [] for item in items}
     for name in CHAPTERS:
         for cell in code_cells(name):
             for item in labels(cell.source) & set(items):
                 places[item].append(f"{name}:{cell.id}")
-    for item, found in places.items():
-        print(item, *found)
-    assert len(places) == 94
     assert all(places.values()), [item for item, found in places.items() if not found]
 
 
@@ -134,7 +102,8 @@ def test_every_exercise_has_a_solution(name):
 def test_the_table_of_contents_lists_every_chapter():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     listed = {toc["root"]} | {entry["file"] for part in toc["parts"] for entry in part["chapters"]}
-    assert listed == {f"chapters/{name}" for name in CHAPTERS} | {"chapters/references"}
+    pages = [*ROOT.glob("chapters/*.ipynb"), *ROOT.glob("chapters/*.md")]
+    assert listed == {f"chapters/{page.stem}" for page in pages}
 
 
 def test_every_citation_has_an_entry_and_every_entry_is_cited():
