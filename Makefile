@@ -8,8 +8,12 @@ export SOURCE_DATE_EPOCH ?= 1795219200
 export PYTHONHASHSEED ?= 0
 export OPENBLAS_NUM_THREADS ?= 1
 
+# what `make pdf` needs besides, as Debian and Ubuntu name it
+LATEX := latexmk texlive-xetex texlive-latex-extra texlive-fonts-recommended \
+	fonts-texgyre fonts-texgyre-math fonts-dejavu-core fontconfig
+
 .DEFAULT_GOAL := help
-.PHONY: help book test run lab torch lock clean
+.PHONY: help book pdf latex test run lab torch lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +21,18 @@ help: ## list the commands
 book: $(READY) ## build the site into _build/html (open _build/html/index.html)
 	rm -rf _build
 	$(BIN)/jupyter-book build . -W -n --keep-going
+
+pdf: latex $(READY) ## typeset the book into _build/latex/gradients-through-time.pdf (needs LaTeX)
+	rm -rf _build/latex
+	$(BIN)/jupyter-book build . --builder latex -W -n --keep-going
+	cd _build/latex && latexmk -r printed.latexmkrc gradients-through-time.tex
+	@! grep 'Missing character' _build/latex/gradients-through-time.log
+
+latex:
+	@{ command -v latexmk && command -v xelatex && command -v upmendex && fc-list -q 'DejaVu Sans Mono' && \
+		kpsewhich pzdr.tfm needspace.sty unicode-math.sty texgyrepagella-regular.otf texgyrepagella-math.otf; \
+	} > /dev/null || { echo 'make pdf needs LaTeX and three fonts; on Debian and Ubuntu:'; \
+		echo '  sudo apt-get install --no-install-recommends $(LATEX)'; exit 1; }
 
 test: $(READY) ## lint, test the library, and re-run every notebook against its stored outputs
 	$(BIN)/ruff format --check .
