@@ -13,7 +13,7 @@ LATEX := latexmk texlive-xetex texlive-latex-extra texlive-fonts-recommended \
 	fonts-texgyre fonts-texgyre-math fonts-dejavu-core fontconfig
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf latex test run lab torch lock clean
+.PHONY: help book lite pdf latex test run lab torch lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ help: ## list the commands
 book: $(READY) ## build the site into _build/html (open _build/html/index.html)
 	rm -rf _build
 	$(BIN)/jupyter-book build . -W -n --keep-going
+
+lite: $(READY) ## build the site with every chapter to run in the reader's browser as well
+	$(BIN)/python -m pip install -q --no-build-isolation -e '.[lite]'
+	LITE=1 $(MAKE) book
+	$(BIN)/python tools/lite.py
+	@echo "To run chapters in the browser, serve the site: $(BIN)/python -m http.server -d _build/html"
 
 pdf: latex $(READY) ## typeset the book into _build/latex/gradients-through-time.pdf (needs LaTeX)
 	rm -rf _build/latex

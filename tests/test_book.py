@@ -99,6 +99,14 @@ def test_every_exercise_has_a_solution(name):
     assert text(name).count(":::{solution-end}") == len(solutions)
 
 
+@each_chapter
+def test_a_chapter_can_fetch_the_book_from_its_address_if_it_has_one(name):
+    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    found = [cell for cell in CHAPTERS[name].cells if cell.id == "fetch"]
+    assert found == (CHAPTERS[name].cells[:1] if address else []), "make run"
+    assert all(f'"{address}"' in cell.source and "remove-cell" in cell.metadata.tags for cell in found)
+
+
 def test_the_table_of_contents_lists_every_chapter():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     listed = {toc["root"]} | {entry["file"] for part in toc["parts"] for entry in part["chapters"]}

@@ -7,20 +7,37 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+import yaml
 from nbclient import NotebookClient
 
 from rnnlib.interactive import shrink
 
 ROOT = Path(__file__).resolve().parent.parent
 README_FIGURE = ROOT / "_static" / "journey.png"
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+FETCH = f"""# @title Away from the book, run this first: it fetches rnnlib and the data
+from pathlib import Path
+
+address = "{ADDRESS}"
+if not Path("matplotlibrc").exists():
+    get_ipython().system(f"[ -d book ] || git clone -q --depth 1 {{address}} book")
+    get_ipython().run_line_magic("cd", "-q book/chapters")
+    get_ipython().run_line_magic("pip", "install -q ..[chapters]")"""
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 
 
+def first_cells():
+    """Return the cell that fetches the book, if it has an address; pages leave it out, Colab folds it."""
+    tags = {"cellView": "form", "tags": ["remove-cell"]}
+    return [nbformat.v4.new_code_cell(FETCH, id="fetch", metadata=tags)] if ADDRESS else []
+
+
 def run(path):
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells = first_cells() + [cell for cell in notebook.cells if cell.id != "fetch"]
     NotebookClient(
         notebook,
         timeout=120,
