@@ -7,7 +7,8 @@ from docutils import nodes
 from evidence import CHAPTERS, CLAIMS, coverage, evidence, summary, text
 from pybtex.plugin import register_plugin
 from pybtex.richtext import Tag, Text
-from pybtex.style.formatting.alpha import Style as AlphaStyle
+from pybtex.style.formatting.unsrt import Style as Unsorted
+from pybtex.style.labels import BaseLabelStyle
 from sphinx.addnodes import pending_xref
 from sphinx.roles import XRefRole
 from sphinx.util.docutils import SphinxDirective
@@ -188,8 +189,17 @@ def name_functions(app, what, name, obj, options, signature, returns):
     return signature and re.sub(r"<function (\w+)>", r"\1", signature), returns
 
 
-class Annotated(AlphaStyle):
+class Keys(BaseLabelStyle):
+    """Label an entry by its key, as the library's docstrings cite it."""
+
+    def format_labels(self, sorted_entries):
+        return [entry.key for entry in sorted_entries]
+
+
+class Annotated(Unsorted):
     """The style of the bibliography: an entry is followed by its `annotation`."""
+
+    default_sorting_style, default_label_style = "author_year_title", "keys"
 
     def format_entry(self, label, entry, bib_data=None):
         entry_text = super().format_entry(label, entry, bib_data)
@@ -206,6 +216,7 @@ def setup(app):
     for extension in ("sphinx.ext.autodoc", "sphinx.ext.viewcode"):
         app.setup_extension(extension)
     register_plugin("pybtex.style.formatting", "annotated", Annotated)
+    register_plugin("pybtex.style.labels", "keys", Keys)
     app.add_directive("verdicts", Verdicts)
     app.add_directive("claims", Claims)
     app.add_directive("theorems", Theorems)
