@@ -44,6 +44,14 @@ function keepTogether() {
   }
 }
 
+// Tab stops at a formula only where it scrolls.
+function reachWideEquations() {
+  const observer = new ResizeObserver((sized) => {
+    for (const { target } of sized) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+  });
+  for (const equation of document.querySelectorAll("mjx-container[display]")) observer.observe(equation);
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   repair();
   linkEquations();
@@ -56,4 +64,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
 });
-window.addEventListener("load", () => setTimeout(repair, 300));
+window.addEventListener("load", () => {
+  setTimeout(repair, 300);
+  window.MathJax?.startup?.promise.then(reachWideEquations);
+});

@@ -1,0 +1,64 @@
+// What a visit asks of a page; every page that the tests open has these functions.
+window.probes = {
+  // The theme and _static/book.js mend a page until 300 ms after it has loaded.
+  async settle() {
+    await window.MathJax?.startup?.promise;
+    await document.fonts.ready;
+    await new Promise((done) => setTimeout(done, 500));
+  },
+
+  unfold() {
+    for (const fold of document.querySelectorAll("details")) fold.open = true;
+    for (const fold of document.querySelectorAll(".toggle-hidden")) fold.classList.remove("toggle-hidden");
+  },
+
+  // MathJax writes a command that it does not know in red, and says nothing.
+  unrendered() {
+    const faults = [...document.querySelectorAll(".math")].filter((node) => !node.querySelector("mjx-math"));
+    faults.push(...document.querySelectorAll("mjx-merror, mjx-math [style*='color: red']"));
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text; (text = texts.nextNode()); )
+      if (/\\\(|\\\[|\$\$/.test(text.data) && !text.parentElement.closest("pre, code, script, style, .math"))
+        faults.push(text);
+    return faults.map((fault) => fault.textContent.trim().slice(0, 80));
+  },
+
+  scrolls: (element) => ["auto", "scroll"].includes(getComputedStyle(element).overflowX),
+
+  show: (elements) => elements.map((element) => element.cloneNode(false).outerHTML.slice(0, 120)),
+
+  // What sticks out at the right, unless a box in the text scrolls; the text itself must not.
+  tooWide() {
+    const inBox = (element) =>
+      element.matches("article *") && (probes.scrolls(element) || inBox(element.parentElement));
+    const aside = ".bd-sidebar-secondary, .bd-sidebar-secondary *, mjx-assistive-mml, mjx-assistive-mml *";
+    const out = [...document.querySelectorAll(`main *:not(${aside})`)].filter((element) =>
+      element.checkVisibility({ visibilityProperty: true }) &&
+      element.getBoundingClientRect().right > innerWidth + 1 && !inBox(element));
+    if (document.documentElement.scrollWidth > innerWidth) out.push(document.documentElement);
+    return probes.show(out);
+  },
+
+  // Boxes that scroll and that Tab does not reach.
+  outOfReach: () => probes.show([...document.querySelectorAll("main *")].filter((element) =>
+    element.clientWidth && element.scrollWidth > element.clientWidth + 1 && probes.scrolls(element) &&
+    element.tabIndex < 0 && !element.querySelector("a, button, input, [tabindex='0']"))),
+
+  // Text and figures that are not to be seen, though nothing around them is folded.
+  notShown: () => probes.show([...document.querySelectorAll("article :is(h2, p, pre, img)")].filter((part) =>
+    !part.closest("details:not([open])") &&
+    (!part.checkVisibility() || part.offsetHeight < 5 || part.naturalWidth === 0))),
+
+  // Axe needs a second for 2000 elements. Pieces of code and formulas with the same classes all the way up
+  // have the same colours: one of each kind is enough.
+  thin() {
+    const seen = new Set();
+    const kind = (element) =>
+      element && `${element.tagName} ${element.className} < ${kind(element.parentElement)}`;
+    for (const element of [...document.querySelectorAll("pre span, mjx-container")]) {
+      if (!element.isConnected) continue;
+      if (seen.has(kind(element))) element.remove();
+      else seen.add(kind(element));
+    }
+  },
+};

@@ -1,0 +1,223 @@
+"""What the site promises to those who read it, seen in Chromium."""
+
+import pages
+import pytest
+from browsing import PHONE, PROBES, go, new_page, visit
+
+
+@pytest.fixture(scope="module")
+def visits(browser, base, parsed):
+    """One visit to every page that is more than a way to another."""
+    paths = [path for path, page in parsed.pages.items() if not page.find("meta", {"http-equiv": "Refresh"})]
+    with new_page(browser) as page:
+        return {path: visit(page, base, path) for path in paths}
+
+
+@pytest.fixture
+def page(browser):
+    with new_page(browser) as opened:
+        yield opened
+
+
+def faults(visits, kind):
+    return [f"{path}: {fault}" for path, seen in visits.items() for fault in getattr(seen, kind)]
+
+
+def pages_with(parsed, selector):
+    """List the pages that have what a selector describes; there must be one."""
+    found = [path for path, page in parsed.pages.items() if page.select_one(selector)]
+    assert found, selector
+    return found
+
+
+def test_no_page_asks_another_host_for_anything(visits, record_property):
+    found = faults(visits, "remote_requests")
+    record_property("shown", f"site: {len(visits)} pages in Chromium, {len(found)} remote requests")
+    assert found == []
+
+
+def test_no_page_asks_for_a_file_that_is_not_there(visits):
+    assert faults(visits, "broken_requests") == []
+
+
+def test_no_page_has_an_error_in_the_console(visits, record_property):
+    found = faults(visits, "console_errors")
+    record_property("shown", f"site: {len(found)} console errors")
+    assert found == []
+
+
+def test_all_mathematics_is_rendered(visits, record_property):
+    found = faults(visits, "unrendered_equations")
+    equations = sum(seen.equations for seen in visits.values())
+    record_property("shown", f"site: {equations} formulas, {len(found)} unrendered")
+    assert found == []
+    assert equations > 1000
+
+
+def test_axe_finds_nothing_light_and_dark_and_on_a_phone(visits, record_property):
+    found = faults(visits, "axe_violations")
+    record_property("shown", f"site: {len(found)} axe violations")
+    assert found == []
+
+
+def test_no_page_scrolls_sideways_on_a_phone(visits):
+    assert faults(visits, "too_wide") == []
+
+
+def test_the_keyboard_reaches_everything_that_scrolls_sideways_on_a_phone(visits):
+    assert faults(visits, "out_of_reach") == []
+
+
+def test_an_equation_too_wide_for_a_phone_scrolls_by_the_arrow_keys(page, base, parsed):
+    page.set_viewport_size(PHONE)
+    for path in pages_with(parsed, "div.math"):
+        go(page, base + path)
+        wide = page.evaluate_handle(
+            """() => [...document.querySelectorAll("div.math, div.math > mjx-container")].find((box) =>
+                 box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX == "auto")"""
+        ).as_element()
+        if wide:
+            break
+    wide.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("box => box.scrollLeft > 0", arg=wide)
+
+
+def test_the_keyboard_moves_every_slider_and_with_it_picture_alt_text_and_value(page, base, parsed):
+    shown = """slider => {
+      const root = slider.closest(".slider"), image = root.querySelector("img");
+      return [image.src, image.alt, root.querySelector("output").value, slider.ariaValueText];
+    }"""
+    for path in pages_with(parsed, "div.slider"):
+        go(page, base + path)
+        for slider in page.locator("div.slider input[type=range]").all():
+            slider.press("Home")
+            states = [slider.evaluate(shown)]
+            for _ in range(int(slider.get_attribute("max"))):
+                slider.press("ArrowRight")
+                states.append(slider.evaluate(shown))
+            for part in zip(*states, strict=True):
+                assert len(set(part)) == len(states) > 1
+            slider.press("ArrowLeft")
+            assert slider.evaluate(shown) == states[-2]
+
+
+def test_tab_does_not_stop_at_a_formula_that_fits(page, base, parsed):
+    go(page, base + pages_with(parsed, "div.math")[0])
+    assert page.locator("mjx-container").count() > 0
+    assert page.evaluate(
+        """() => [...document.querySelectorAll("mjx-container")]
+        .every((box) => box.tabIndex < 0 || box.scrollWidth > box.clientWidth)"""
+    )
+
+
+def test_tab_reaches_every_control_of_a_chapter(page, base, parsed):
+    controls = "a[href], button, input, select, summary"
+    for path in pages_with(parsed, "div.slider")[:1] + pages_with(parsed, "details.hide")[-1:]:
+        go(page, base + path)
+        page.evaluate(
+            """() => document.addEventListener("focusin", (event) => (event.target.dataset.reached = ""))"""
+        )
+        for _ in range(page.locator(f"{controls}, [tabindex]").count() + 10):
+            page.keyboard.press("Tab")
+        missed = page.evaluate(
+            """controls => [...document.querySelectorAll(controls)]
+            .filter((control) => control.checkVisibility({ visibilityProperty: true }))
+            .filter((control) => !("reached" in control.dataset))
+            .map((control) => control.outerHTML.slice(0, 120))""",
+            controls,
+        )
+        assert missed == []
+
+
+def test_enter_and_space_open_and_close_what_is_folded(page, base, parsed):
+    for path in pages_with(parsed, "details.hide")[:1] + pages_with(parsed, ".solution.dropdown")[:1]:
+        go(page, base + path)
+        for fold in page.locator("details.hide > summary").all():
+            is_open = "summary => summary.parentElement.open"
+            fold.press("Enter")
+            assert fold.evaluate(is_open)
+            fold.press("Space")
+            assert not fold.evaluate(is_open)
+        for fold in page.locator(".solution button.toggle-button").all():
+            hidden = "button => button.closest('.solution').classList.contains('toggle-hidden')"
+            assert fold.evaluate(hidden)
+            fold.press("Enter")
+            assert not fold.evaluate(hidden)
+            fold.press("Space")
+            assert fold.evaluate(hidden)
+
+
+def test_a_click_on_the_title_of_a_solution_opens_it(page, base, parsed):
+    go(page, base + pages_with(parsed, ".solution.dropdown")[0])
+    solution = page.locator(".solution.dropdown").first
+    solution.locator(".admonition-title").click()
+    assert "toggle-hidden" not in solution.get_attribute("class")
+
+
+def test_enter_on_the_theme_switch_changes_the_theme(page, base, parsed):
+    go(page, base + pages.reading_order(parsed)[0])
+    themes = set()
+    for _ in range(3):
+        page.locator(".theme-switch-button:visible").first.press("Enter")
+        themes.add(page.evaluate("document.documentElement.dataset.theme"))
+    assert themes == {"light", "dark"}
+
+
+def search(page, word):
+    """Search from the keyboard and follow the first result."""
+    page.locator(".search-button__button:visible").first.press("Enter")
+    page.keyboard.type(word)
+    page.keyboard.press("Enter")
+    page.locator("#search-results li a").first.click()
+    page.wait_for_url("**/chapters/**")
+    assert word in page.locator("main").inner_text().lower()
+
+
+def test_a_search_for_orthogonal_leads_to_a_page_about_it(page, base, parsed):
+    go(page, base + pages.reading_order(parsed)[0])
+    search(page, "orthogonal")
+
+
+def test_the_book_can_be_read_from_a_folder_without_a_server(page, site, parsed):
+    for path in pages_with(parsed, "div.slider")[:1]:
+        seen = visit(page, site.as_uri() + "/", path)
+        assert seen.equations > 0
+        assert not any(seen[1:]), seen
+    search(page, "orthogonal")
+
+
+def test_a_notebook_is_downloaded_from_the_menu_of_its_page(page, base, parsed):
+    path, offered = next(iter(pages.notebooks(parsed).items()))
+    go(page, base + path)
+    page.locator(".dropdown-download-buttons > button").click()
+    with page.context.expect_event("download") as download:
+        page.locator("a.btn-download-source-button").click()
+    assert download.value.path().read_bytes() == offered.read_bytes()
+
+
+def test_paper_shows_text_figures_and_solutions_alone_and_black_on_white(page, base, parsed):
+    page.emulate_media(media="print", color_scheme="dark")
+    go(page, base + pages_with(parsed, ".solution.dropdown")[0])
+    folded = page.locator(".toggle-hidden")
+    before = folded.count()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    beside = "#pst-primary-sidebar, #pst-secondary-sidebar, .bd-header-article, .prev-next-footer, summary"
+    assert not any(part.is_visible() for part in page.locator(beside).all())
+    assert before > folded.count() == 0
+    assert page.evaluate("probes.notShown()") == []
+    ink = """() => [...document.querySelectorAll("article :is(p, pre)")]
+      .map((part) => getComputedStyle(part).color)"""
+    assert set(page.evaluate(ink)) == {"rgb(0, 0, 0)"}
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert folded.count() == before
+
+
+def test_text_figures_and_solutions_are_there_without_scripts(browser, base, parsed):
+    with new_page(browser, java_script_enabled=False) as page:
+        for path in pages.reading_order(parsed):
+            page.goto(base + path)
+            page.evaluate(PROBES)
+            assert page.evaluate("probes.notShown()") == []
+            assert page.locator(".toggle-hidden").count() == 0
