@@ -93,21 +93,17 @@ def _count(name):
     shown, found = set(equations(name)), verified(name)
     marks = Counter(line.mark for line in lines(name))
     return {
-        "numbered equations": len(shown),
-        "of these checked": len(shown & found),
+        "equations": len(shown),
+        "checked": len(shown & found),
         "✓": marks["✓"],
         "✗": marks["✗"],
-        "statements of the notes": len(found & CLAIMS.keys()),
+        "statements": len(found & CLAIMS.keys()),
     }
 
 
 def summary():
     """Return what is verified and what there is to verify, in one line."""
     counts = list(coverage().values())
-    shown, checked = (
-        sum(count[key] for count in counts) for key in ("numbered equations", "of these checked")
-    )
+    shown, checked = (sum(count[key] for count in counts) for key in ("equations", "checked"))
     items = set().union(*map(verified, CHAPTERS)) & CLAIMS.keys()
-    return (
-        f"numbered equations checked {checked} / {shown}; ledger items checked {len(items)} / {len(CLAIMS)}"
-    )
+    return f"numbered equations checked {checked} / {shown}; statements of the notes checked {len(items)} / {len(CLAIMS)}"

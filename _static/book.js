@@ -18,10 +18,13 @@ function repair() {
     link.setAttribute("role", "none");
 }
 
-// A check prints a mark and the label of its equation; the mark gets a colour, the label becomes a link.
-function linkEquations() {
+// A check prints a mark and labels; the mark gets a colour, the label of an equation and the code of a
+// statement of the notes become links.
+function linkLabels() {
   for (const output of document.querySelectorAll(".cell_output .output.stream pre"))
     output.innerHTML = output.innerHTML
+      .replace(/[✓✗] .+? ·/g, (labels) =>
+        labels.replace(/\b[ABC][1-9]\d?\b/g, (code) => `<a href="claims.html#${code}">${code}</a>`))
       .replace(/\beq-[\w-]+\w/g, (label) => {
         const number = document.querySelector(`#equation-${label} .eqno`)?.firstChild?.textContent;
         return number ? `<a href="#equation-${label}">equation ${number}</a>` : label;
@@ -54,7 +57,7 @@ function reachWideEquations() {
 
 document.addEventListener("DOMContentLoaded", () => {
   repair();
-  linkEquations();
+  linkLabels();
   keepTogether();
   // Font Awesome replaces the icons later, and says so with a class.
   new MutationObserver((_, observer) => {
