@@ -51,7 +51,7 @@ run: $(READY) ## re-run every notebook in place (NB="chapters/bptt.ipynb" for on
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=chapters
 
-torch: $(READY) ## add PyTorch, an optional witness of the tests
+torch: $(READY) ## add PyTorch and Keras, optional witnesses of the tests
 	$(BIN)/python -m pip install -q --no-build-isolation -e '.[torch]'
 
 lock: ## resolve requirements.txt anew into requirements.lock (needs uv)
@@ -61,7 +61,7 @@ lock: ## resolve requirements.txt anew into requirements.lock (needs uv)
 clean: ## remove everything that was made
 	rm -rf _build .venv .pytest_cache .ruff_cache .hypothesis rnnlib.egg-info
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 book")'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock

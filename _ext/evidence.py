@@ -106,4 +106,5 @@ def summary():
     counts = list(coverage().values())
     shown, checked = (sum(count[key] for count in counts) for key in ("equations", "checked"))
     items = set().union(*map(verified, CHAPTERS)) & CLAIMS.keys()
-    return f"numbered equations checked {checked} / {shown}; statements of the notes checked {len(items)} / {len(CLAIMS)}"
+    of_the_notes = f"statements of the notes checked {len(items)} / {len(CLAIMS)}"
+    return f"numbered equations checked {checked} / {shown}; {of_the_notes}"

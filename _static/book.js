@@ -1,7 +1,7 @@
 // Repairs the stock theme's markup; each line names the axe-core rule that it satisfies.
 function repair() {
   for (const button of document.querySelectorAll(".search-button-field")) // label-content-name-mismatch
-    button.setAttribute("aria-label", button.innerText.replace(/\s+/g, " ").trim() || "Search");
+    button.removeAttribute("aria-label");
   for (const icon of document.querySelectorAll("button[aria-label] svg")) { // label-content-name-mismatch
     icon.querySelector("title")?.remove();
     icon.removeAttribute("aria-labelledby");
@@ -67,7 +67,4 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
 });
-window.addEventListener("load", () => {
-  setTimeout(repair, 300);
-  window.MathJax?.startup?.promise.then(reachWideEquations);
-});
+window.addEventListener("load", () => window.MathJax?.startup?.promise.then(reachWideEquations));

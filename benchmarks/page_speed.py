@@ -51,7 +51,7 @@ WATCH = """new MutationObserver((changes) => {
 
 def build(source, folder):
     command = [Path(sys.executable).parent / "jupyter-book", "build", source, "--path-output", folder, "-q"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return folder / "_build" / "html"
 
 

@@ -2,7 +2,7 @@
 
 Their parameters, in the order and shapes that each library gives them, are filled with sin 1, sin 2, ...
 one after the other, and the inputs with cos 1, cos 2, ...; n = 2, m = 3, T = 4, h_0 = 0. A row is one state.
-Needs torch and keras (with torch as its backend), which the book itself does not.
+Needs what `make torch` adds.
 """
 
 import os

@@ -18,6 +18,7 @@ def stage(folder):
     The kernel needs comm, which Pyodide does not bring; from here, no reader has to fetch it from PyPI.
     """
     shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(ROOT / "_build" / "rnnlib", ignore_errors=True)  # else a wheel keeps deleted modules
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "-w", folder / "pypi", ROOT, f"comm=={version('comm')}"], check=True)
     chapters = folder / "files" / "chapters"

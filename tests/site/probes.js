@@ -1,6 +1,6 @@
 // What a visit asks of a page; every page that the tests open has these functions.
 window.probes = {
-  // The theme and _static/book.js mend a page until 300 ms after it has loaded.
+  // Font Awesome draws the icons after the page has loaded, and _static/book.js mends them then.
   async settle() {
     await window.MathJax?.startup?.promise;
     await document.fonts.ready;

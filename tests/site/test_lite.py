@@ -78,8 +78,7 @@ def cdn(request):
     if not shutil.which("npm"):
         pytest.skip("npm is needed, to fetch Pyodide")
     folder = request.config.cache.mkdir(f"pyodide-{constants.PYODIDE_VERSION}")
-    lock_file = folder / "package" / constants.PYODIDE_LOCK
-    if not lock_file.exists():
+    if not any(folder.glob("*.tgz")):
         pack = [
             "npm",
             "pack",
@@ -90,9 +89,9 @@ def cdn(request):
         ]
         if subprocess.run(pack, capture_output=True).returncode:
             pytest.skip(f"npm does not reach pyodide@{constants.PYODIDE_VERSION}")
-        with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-            archive.extractall(folder, filter="data")
-    lock = json.loads(lock_file.read_text())
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        archive.extractall(folder, filter="data")
+    lock = json.loads((folder / "package" / constants.PYODIDE_LOCK).read_text())
     wanted = pure(lock, ("ipython", "jedi", "micropip", "sympy", "tqdm"))
     wheels = folder / "wheels"
     if not all((wheels / package["file_name"]).exists() for package in wanted):

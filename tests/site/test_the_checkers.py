@@ -54,6 +54,7 @@ VISITS = {
         '<p style="color: #999; background: #fff">Too faint</p>',
         "<style>html[data-theme=dark] { color: #555 }</style>",
         "<button></button>",
+        '<button aria-label="Find">Search</button>',
     ],
 }
 

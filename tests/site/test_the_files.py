@@ -1,7 +1,9 @@
 """What the files of the site promise, without a browser."""
 
+import launch
 import nbformat
 import pages
+import pytest
 
 MB = 1e6
 
@@ -54,3 +56,13 @@ def test_two_builds_give_the_same_bytes(site, again):
     )
     assert first.keys() == second.keys()
     assert [str(path) for path in first if first[path] != second[path]] == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "urls"), [(".ipynb", ["lite/lab/index.html?path=chapters/lstm.ipynb"]), (".md", [])]
+)
+def test_make_lite_gives_chapters_and_no_other_pages_a_button_that_runs_them(suffix, urls, monkeypatch):
+    monkeypatch.setenv("LITE", "1")
+    context = {"page_source_suffix": suffix, "pathto": lambda path, _: path, "header_buttons": []}
+    launch.run_in_the_browser(None, "chapters/lstm", None, context, None)
+    assert [button["url"] for button in context["header_buttons"]] == urls
