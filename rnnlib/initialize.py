@@ -67,7 +67,17 @@ def weights(rng, cell, m, n, o, layers=1, recurrent=orthogonal, inputs=glorot, l
 
 def forget_bias(params, value):
     """Return the LSTM layer `params` with its forget gate's bias set to `value` [gers2000]."""
-    expect("W_hh", params.W_hh, (4 * params.W_hh.shape[1], params.W_hh.shape[1]))
-    b_h, n = params.b_h.copy(), params.W_hh.shape[1]
-    b_h[n : 2 * n] = value  # the gates are stacked i, f, o, g
+    return _gate_bias(params, value, gates=4, gate=1)  # the gates are stacked i, f, o, g
+
+
+def update_bias(params, value):
+    """Return the GRU layer `params` with its update gate's bias set to `value`; a large one keeps h."""
+    return _gate_bias(params, value, gates=3, gate=0)  # the gates are stacked z, s, q
+
+
+def _gate_bias(params, value, gates, gate):
+    n = params.W_hh.shape[1]
+    expect("W_hh", params.W_hh, (gates * n, n))
+    b_h = params.b_h.copy()
+    b_h[gate * n : (gate + 1) * n] = value
     return params._replace(b_h=b_h)

@@ -5,7 +5,7 @@ import pytest
 from points import every_cell, gap, point, same_bits
 
 from rnnlib import initialize
-from rnnlib.cells import LSTM, TANH
+from rnnlib.cells import GRU, LSTM, TANH
 from rnnlib.params import cast, leaves, map_tree
 
 SHAPE = (200, 300)
@@ -104,6 +104,23 @@ def test_forget_bias_reaches_the_forget_gate():
     assert np.abs(c_new - c).max() < 1e-15
 
 
+def test_update_bias_touches_only_its_block():
+    params = point(GRU, sizes=(3, 1, 2, 4, 2)).weights.layers[0]
+    before = params.b_h.copy()
+    after = initialize.update_bias(params, 1.5)
+    assert (after.b_h[:4] == 1.5).all()
+    assert same_bits((after.b_h[4:], after.W_hh, after.W_hx), (before[4:], params.W_hh, params.W_hx))
+    assert same_bits(params.b_h, before)
+
+
+def test_update_bias_reaches_the_update_gate():
+    layer = initialize.layer(rng(), GRU, 2, 3)
+    kept = initialize.update_bias(map_tree(np.zeros_like, layer), 50.0)  # z = 1, so h' = z h + (1 - z) q = h
+    h = rng(1).standard_normal((1, 3))
+    h_new, _, _ = GRU.forward(kept.b_h[None], np.zeros((1, 9)), h, 0.0)
+    assert np.abs(h_new - h).max() < 1e-15
+
+
 @every_cell
 @pytest.mark.parametrize("layers", [1, 3])
 def test_weights_have_the_shapes_of_the_network(cell, layers):
@@ -152,3 +169,9 @@ def test_a_forget_bias_is_refused_where_there_is_no_forget_gate():
     layer = initialize.layer(np.random.default_rng(0), TANH, 2, 3)
     with pytest.raises(ValueError, match="W_hh has shape"):
         initialize.forget_bias(layer, 1.0)
+
+
+def test_an_update_bias_is_refused_where_there_is_no_update_gate():
+    layer = initialize.layer(np.random.default_rng(0), LSTM, 2, 3)
+    with pytest.raises(ValueError, match="W_hh has shape"):
+        initialize.update_bias(layer, 1.0)

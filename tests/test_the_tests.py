@@ -212,6 +212,8 @@ def first_weights(lib):
     assert abs(np.abs(np.linalg.eigvals(init.rescale(rng.normal(size=(4, 4)), 0.9))).max() - 0.9) < 1e-12
     layer = init.layer(rng, lib.cells.LSTM, 2, 2)
     assert init.forget_bias(layer, 1.0).b_h.tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+    layer = init.layer(rng, lib.cells.GRU, 2, 2)
+    assert init.update_bias(layer, 1.0).b_h.tolist() == [1, 1, 0, 0, 0, 0]
 
 
 def first_answers(lib):
@@ -440,7 +442,8 @@ BUGS = {
         "orthogonal without the sign fix": ("Q * np.sign(np.diag(R))", "Q"),
         "he has the variance of gaussian": ("shape, np.sqrt(2))", "shape, 1.0)"),
         "rescale divides the wrong way": ("radius / largest", "largest / radius"),
-        "the forget bias opens the input gate": ("b_h[n : 2 * n]", "b_h[:n]"),
+        "the forget bias opens the input gate": ("gates=4, gate=1", "gates=4, gate=0"),
+        "the update bias opens the reset gate": ("gates=3, gate=0", "gates=3, gate=1"),
     },
     ("tasks", first_answers): {
         "adding marks one place twice": ("rng.integers(T // 2, T, size=B)", "rng.integers(T // 2, size=B)"),

@@ -22,7 +22,8 @@ from rnnlib.network import Network
 from rnnlib.params import add
 
 DATA = Path(__file__).resolve().parent.parent / "chapters" / "data"
-CELLS = {"tanh": TANH, "relu": RELU, "lstm": LSTM, "gru": GRU}  # lstm_3: an LSTM with forget bias 3
+CELLS = {"tanh": TANH, "relu": RELU, "lstm": LSTM, "gru": GRU}
+BIAS = {"lstm": initialize.forget_bias, "gru": initialize.update_bias}  # lstm_3: an LSTM with forget bias 3
 STARTS = {
     "gaussian": initialize.gaussian,
     "orthogonal": initialize.orthogonal,
@@ -90,7 +91,7 @@ def run(experiment, settings, budget=None):
     start = partial(STARTS[s.start], gain=s.gain)
     weights = initialize.weights(rng, net.cell, *e.sizes, recurrent=start)
     if bias:
-        _set_bias(weights.layers[0], cell, float(bias))
+        weights = weights._replace(layers=(BIAS[cell](weights.layers[0], float(bias)),))
     unseen = e.task(np.random.default_rng([s.seed, 1]), s.T, e.unseen)
     state, ratio, loss_20 = e.optimizer.init(weights), carried(net, weights, *unseen[:2]), np.nan
     objective = (
@@ -108,13 +109,6 @@ def run(experiment, settings, budget=None):
             if wrong < e.solved or not np.isfinite(wrong):
                 break
     return Result(ratio, loss_20, k, wrong, int(wrong < e.solved))
-
-
-def _set_bias(layer, cell, bias):
-    """Set the bias of the gate that keeps the state: the second block of an LSTM, the first of a GRU."""
-    n = layer.W_hh.shape[1]
-    block = {"lstm": 1, "gru": 0}[cell]
-    layer.b_h[block * n : (block + 1) * n] = bias
 
 
 def carried(net, weights, x, y):
