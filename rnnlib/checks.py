@@ -1,4 +1,9 @@
-"""The one way the book verifies: each function prints one quiet line, or raises with both sides shown."""
+"""The one way the book verifies: each function prints one quiet line, or raises with both sides shown.
+
+What holds for every draw is for `check` and `refute`; what was measured, over some draws, is for `within`.
+"""
+
+import sys
 
 import numpy as np
 
@@ -24,7 +29,7 @@ def check(label, left, right, tolerance=1e-12):
             holds = bool(_relative_difference(left, right) < tolerance)
             how = f"relative difference < {tolerance:.0e}"
     _demand(holds, label, f"left and right differ\nleft:  {left}\nright: {right}")
-    print(f"✓ {label} · {how}")
+    _say(f"✓ {label} · {how}")
 
 
 def refute(label, wrong, right, by):
@@ -39,14 +44,21 @@ def refute(label, wrong, right, by):
     message = f"the wrong side is too nearly right\nwrong: {wrong}\nright: {right}"
     _demand(bool(off > by * size), label, message)
     shown = f"off by {float(f'{off / size:.1e}'):.0%}" if size else "the right side is 0"
-    print(f"✗ {label} · refuted: {shown}")
+    _say(f"✗ {label} · refuted: {shown}")
 
 
 def within(label, value, low, high):
-    """Demand low <= value <= high, for measurements (every entry) whose digits are not the point."""
-    holds = bool(np.all((low <= np.asarray(value)) & (np.asarray(value) <= high)))
-    _demand(holds and np.size(value) > 0, label, f"{value} is not within [{low:g}, {high:g}]")
-    print(f"✓ {label} · measured, within [{low:g}, {high:g}]")
+    """Demand low <= value <= high of a measurement, and of every entry if it was taken over several draws.
+
+    Shows what was measured to three digits: one number, or the median and the range of the draws.
+    """
+    value = np.asarray(value)
+    holds = value.size > 0 and bool(np.all((low <= value) & (value <= high)))
+    _demand(holds, label, f"{value} is not within [{low:g}, {high:g}]")
+    shown = f"{np.median(value):.3g}"
+    if value.size > 1:
+        shown += f" ({value.min():.3g} to {value.max():.3g})"
+    _say(f"✓ {label} · {shown}, within [{low:g}, {high:g}]")
 
 
 def _relative_difference(left, right):
@@ -67,3 +79,9 @@ def _vanishes(difference):
 def _demand(holds, label, message):
     if not holds:
         raise AssertionError(f"{label}: {message}")
+
+
+def _say(line):
+    """Print a line, with names for the signs that the terminal does not have."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(line.encode(encoding, "namereplace").decode(encoding))

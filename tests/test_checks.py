@@ -1,5 +1,6 @@
 """What each check of the book accepts, refuses, and says."""
 
+import io
 import re
 from fractions import Fraction
 
@@ -110,7 +111,7 @@ def test_refute_refuses_what_does_not_differ_enough(wrong, right, by, capsys):
 @pytest.mark.parametrize("value", [1, 1.5, 2, np.float64(2)])
 def test_within_accepts_its_interval_with_both_ends(value, capsys):
     within("C3", value, 1, 2)
-    assert capsys.readouterr().out == "✓ C3 · measured, within [1, 2]\n"
+    assert capsys.readouterr().out == f"✓ C3 · {value:g}, within [1, 2]\n"
 
 
 @pytest.mark.parametrize("value", [0.999, 2.001, np.nan, np.inf, -np.inf])
@@ -142,3 +143,27 @@ def test_within_demands_every_entry_and_at_least_one():
     for value in (np.array([1.0, 3.0]), np.array([]), np.array([1.0, np.nan])):
         with pytest.raises(AssertionError, match="C3"):
             within("C3", value, 1, 2)
+
+
+def test_within_shows_what_was_measured_to_three_digits_and_of_draws_the_median_and_the_range(capsys):
+    within("C3", np.float32(1.23456), 1, 2)
+    within("C3", [1.06, 1.0324, 1.0912], 1, 2)
+    within("C3", 12, 0, np.inf)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [
+        "✓ C3 · 1.23, within [1, 2]",
+        "✓ C3 · 1.06 (1.03 to 1.09), within [1, 2]",
+        "✓ C3 · 12, within [0, inf]",
+    ]
+
+
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✓"), ("cp1252", r"\N{CHECK MARK}"), ("ascii", "")])
+def test_a_line_is_printed_on_any_terminal(encoding, mark, monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr("sys.stdout", terminal)
+    check("eq-x", 1, 1)
+    refute("eq-x", 2.0, 1.0, by=0.5)
+    terminal.flush()
+    printed = terminal.buffer.getvalue().decode(encoding)
+    assert printed.startswith(mark)
+    assert printed.count("eq-x") == 2
