@@ -8,6 +8,7 @@ __all__ = [
     "cells",
     "checks",
     "figures",
+    "files",
     "gradcheck",
     "initialize",
     "interactive",

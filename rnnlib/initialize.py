@@ -8,7 +8,7 @@ import numpy as np
 from .network import Weights
 from .readout import Readout
 from .recurrence import Params, State
-from .shapes import expect
+from .shapes import expect, positive, whole
 
 
 def gaussian(rng, shape, gain=1.0):
@@ -44,7 +44,12 @@ def identity(rng, shape, gain=1.0):
 
 
 def rescale(W, radius):
-    """Return W scaled so that its spectral radius max |eigenvalue| is `radius`; ValueError if it is 0."""
+    """Return the square W scaled so that its spectral radius max |eigenvalue| is `radius`, above 0.
+
+    Raises ValueError if the spectral radius of W is 0.
+    """
+    expect("W", W, (len(W), len(W)))
+    radius = positive("radius", radius)
     largest = np.abs(np.linalg.eigvals(W)).max()
     if largest == 0:
         raise ValueError("W has spectral radius 0: no factor can change that")
@@ -53,6 +58,7 @@ def rescale(W, radius):
 
 def layer(rng, cell, m, n, recurrent=orthogonal, inputs=glorot):
     """Return the Params of a layer of n units over m inputs, gate by gate, with zero biases."""
+    m, n = whole("m", m, 1), whole("n", n, 1)
     blocks = [(recurrent(rng, (n, n)), inputs(rng, (n, m))) for _ in range(cell.gates)]
     W_hh, W_hx = (np.concatenate(column) for column in zip(*blocks, strict=True))
     return Params(W_hh, W_hx, np.zeros(cell.gates * n))
@@ -60,9 +66,12 @@ def layer(rng, cell, m, n, recurrent=orthogonal, inputs=glorot):
 
 def weights(rng, cell, m, n, o, layers=1, recurrent=orthogonal, inputs=glorot, learn_start=False):
     """Return Weights for m inputs, `layers` layers of n units and o outputs, in float64."""
+    o, layers = whole("o", o, 1), whole("layers", layers, 1)
     stack = tuple(layer(rng, cell, m if k == 0 else n, n, recurrent, inputs) for k in range(layers))
-    zero = State(np.zeros(n), np.zeros(n) if cell.memory else ())
-    return Weights(stack, Readout(glorot(rng, (o, n)), np.zeros(o)), (zero,) * layers if learn_start else ())
+    start = (
+        tuple(State(np.zeros(n), np.zeros(n) if cell.memory else ()) for _ in stack) if learn_start else ()
+    )
+    return Weights(stack, Readout(glorot(rng, (o, n)), np.zeros(o)), start)
 
 
 def forget_bias(params, value):
@@ -78,6 +87,8 @@ def update_bias(params, value):
 def _gate_bias(params, value, gates, gate):
     n = params.W_hh.shape[1]
     expect("W_hh", params.W_hh, (gates * n, n))
+    if not np.isfinite(value).all():
+        raise ValueError(f"the bias is {value}, but must be finite")
     b_h = params.b_h.copy()
     b_h[gate * n : (gate + 1) * n] = value
     return params._replace(b_h=b_h)

@@ -1,11 +1,14 @@
 """Step Jacobians J_t = ds_t/ds_{t-1} of a state s = h, or s = (h, c), and what their products do.
 
 J is always (T, d, d), of a run of one sequence; J[0] is J_1. Products are J_t ... J_1, latest on the left.
+ValueError is raised for a J that has another form or is not finite.
 """
 
 import numpy as np
 from scipy.linalg import qr
 from scipy.linalg.lapack import dgejsv
+
+from .shapes import expect, whole
 
 
 def steps(cell, params, tape):
@@ -27,9 +30,14 @@ def _pull_back(cell, params, saved, errors):
     return np.hstack([dh, dc]) if cell.memory else dh
 
 
+def _square(J):
+    d = J.shape[-1] if np.ndim(J) and J.size else "d"
+    return expect("J", J, ("T", d, d))
+
+
 def products(J):
     """Return P (T, d, d), P[t-1] = J_t ... J_1. Entries over- or underflow as floating point does."""
-    P = [J[0]]
+    P = [_square(J)[0]]
     for J_t in J[1:]:
         P.append(J_t @ P[-1])
     return np.stack(P)
@@ -41,7 +49,7 @@ def log_singular_values(J):
     Every value is accurate relative to itself, not to the largest: the product is kept as Q diag(d) V by
     QR with pivoting, and one-sided Jacobi rotations take the values of diag(d) V [drmac2008].
     """
-    size = J.shape[1]
+    size = _square(J).shape[1]
     Q, d, V, scale, logs = np.eye(size), np.ones(size), np.eye(size), 0.0, np.full(J.shape[:2], -np.inf)
     for t, J_t in enumerate(J):
         B = (J_t @ Q) * d
@@ -65,6 +73,8 @@ def lyapunov_exponents(J, skip=0):
 
     The frame settles during the first `skip` steps; exp(lambda_i) is a factor per step.
     """
+    if whole("skip", skip, 0) >= len(_square(J)):
+        raise ValueError(f"skip is {skip}, but must be less than the {len(J)} steps of J")
     Q, total = np.eye(J.shape[1]), 0.0
     for t, J_t in enumerate(J):
         Q, R = np.linalg.qr(J_t @ Q)
@@ -79,7 +89,8 @@ def lag_triangle(J, dE):
 
     dE[t] is dE_t/dh_t, (T, d). All losses go back together, one product per step.
     """
-    T = len(J)
+    T = len(_square(J))
+    expect("dE", dE, J.shape[:2])
     norms, errors = np.zeros((T, T)), np.zeros_like(dE)
     for k in reversed(range(T)):
         errors[k] = dE[k]

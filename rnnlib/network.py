@@ -14,11 +14,15 @@ from .cells import Cell
 from .params import map_tree
 from .readout import Readout
 from .recurrence import State
-from .shapes import expect
+from .shapes import expect, fits
 
 
 class Network(NamedTuple):
-    """What does not learn: the cell of every layer, the loss, and whether E is a sum or a mean."""
+    """What does not learn: the cell of every layer, the loss, and whether E is a sum or a mean.
+
+    The mean is over the steps that count. Means of windows add up to that of the whole if each is weighted by
+    its share of these steps; sums add up as they are.
+    """
 
     cell: Cell
     loss: Callable = output.softmax_cross_entropy
@@ -44,30 +48,54 @@ class Run(NamedTuple):
 
     @property
     def end(self):
-        """Return the last State of every layer, from which a next window can start."""
-        return tuple(State(tape.h[-1], tape.c) for tape in self.tapes)
+        """Return the State of every layer after the last step, padding included: see `after`."""
+        return self.after(len(self.z))
+
+    def after(self, steps):
+        """Return the State of every layer after `steps` steps, from which a next window can start.
+
+        `steps` is one number of 0 .. T, or one per sequence, (B,): the lengths of a padded batch.
+        """
+        T, B, _ = self.z.shape
+        t = np.asarray(steps)
+        if t.dtype.kind not in "iu" or t.shape not in ((), (B,)) or (t < 0).any() or (t > T).any():
+            raise ValueError(f"steps is {steps!r}, but must be a whole number of 0 .. {T}, or {B} of them")
+        rows = t, np.arange(B)  # advanced indexing copies
+        return tuple(State(s.h[rows], s.c[rows] if s.c.size else ()) for s in self.tapes)
 
 
 def forward(network, weights, x, start=None):
-    """Run over x (T, B, m) from `start`, a State per layer, else from the learned one or 0. Returns a Run."""
+    """Run over x (T, B, m) from `start`, a State per layer, else from the learned one or 0. Returns a Run.
+
+    Raises ValueError on input that does not fit, and FloatingPointError if a layer's states overflow.
+    """
     tapes = []
     for params, state in zip(weights.layers, _states(network, weights, start), strict=True):
+        if tapes and not np.isfinite(x).all():
+            raise FloatingPointError(f"layers.{len(tapes) - 1} has states that are not finite")
         tapes.append(recurrence.forward(network.cell, params, x, state))
         x = tapes[-1].h[1:]
     return Run(output.logits(weights.readout, x), tuple(tapes))
 
 
-def backward(network, weights, run, r):
+def backward(network, weights, run, r, carry=None):
     """Backpropagate r = dE/dz (T, B, o) through a Run.
 
-    Returns dE/dreadout and dE/dlayers, dE/dstart as a State (B, n) per layer, and dE/dx (T, B, m).
+    Returns dE/dreadout and dE/dlayers, dE/dstart as a State (B, n) per layer, and dE/dx (T, B, m). `carry`
+    is the dE/dstart of the window that follows: with it the gradients of two windows add up to that of the
+    whole, without it BPTT is truncated here.
     """
+    fits("r", r, run.z.shape)
     d_readout, dE = output.gradients(weights.readout, run.tapes[-1].h[1:], r)
     layers, start = [], []
-    for params, tape in zip(reversed(weights.layers), reversed(run.tapes), strict=True):
-        delta, delta_r, carry = recurrence.deltas(network.cell, params, tape, dE)
+    arriving = [State(0.0, 0.0)] * len(run.tapes) if carry is None else carry
+    if len(arriving) != len(run.tapes):
+        raise ValueError(f"carry has {len(arriving)} states, but the network has {len(run.tapes)} layers")
+    for params, tape, late in reversed(list(zip(weights.layers, run.tapes, arriving, strict=True))):
+        late = late.h, late.c if network.cell.memory else 0.0
+        delta, delta_r, early = recurrence.deltas(network.cell, params, tape, dE, late)
         layers.insert(0, recurrence.gradients(tape, delta, delta_r))
-        start.insert(0, State(*carry) if network.cell.memory else State(carry[0]))
+        start.insert(0, State(*early) if network.cell.memory else State(early[0]))
         dE = (delta.reshape(-1, delta.shape[-1]) @ params.W_hx).reshape(tape.x.shape)
     return d_readout, tuple(layers), tuple(start), dE
 
@@ -81,35 +109,57 @@ def loss_and_gradient(network, weights, x, y, mask=None, start=None):
     """Return E and dE/dweights.
 
     x (T, B, m), y (T, B, o); mask (T, B) says how much each step counts (default 1); `start` overrides
-    the initial states, whose gradient is then 0. Raises ValueError on input that does not fit.
+    the initial states, whose gradient is then 0. Raises ValueError on input that does not fit, and
+    FloatingPointError if a layer's states overflow.
     """
+    return pass_both_ways(network, weights, x, y, mask, start)[1:]
+
+
+def pass_both_ways(network, weights, x, y, mask=None, start=None):
+    """Return the Run, E and dE/dweights; its arguments are those of `loss_and_gradient`."""
     run = forward(network, weights, x, start)
     E, r = weighted_loss(network, run.z, y, mask)
     d_readout, layers, d_start, _ = backward(network, weights, run, r)
     learned = 1.0 if start is None else 0.0
     d_start = map_tree(lambda d: learned * d.sum(axis=0), d_start) if weights.start else ()
-    return E, Weights(layers, d_readout, d_start)
+    return run, E, Weights(layers, d_readout, d_start)
 
 
 def weighted_loss(network, z, y, mask):
-    """Return E and r = dE/dz (T, B, o), every step weighted by the mask."""
+    """Return E and r = dE/dz (T, B, o), every step weighted by the mask; where it is 0, y does not matter."""
     expect("y", y, z.shape, like=z)
-    E, r = network.loss(z, y)
-    weight = np.ones(E.shape) if mask is None else expect("mask", np.asarray(mask, float), E.shape)
+    weight = np.ones(z.shape[:-1]) if mask is None else expect("mask", _numbers(mask), z.shape[:-1])
     if (weight < 0).any() or not weight.any():
         raise ValueError("mask must not be negative, and must count at least one step")
+    if mask is not None:
+        y = np.where(weight[..., None] > 0, y, 0)  # a fill value of 1e30, squared, would be inf * 0
+    E, r = network.loss(z, y)
     weight = (weight / weight.sum() if network.mean else weight).astype(y.dtype)
     return (weight * E).sum(), weight[..., None] * r
 
 
+def _numbers(mask):
+    """Return the mask in float64; a subclass of arrays stays what it is, and is refused."""
+    return np.asarray(mask, float) if type(mask) in (np.ndarray, list) else mask
+
+
 def _states(network, weights, start):
     """Return one initial State per layer: given, else learned, else zero."""
+    memory, widths = (
+        network.cell.memory,
+        [recurrence.check_params(network.cell, p)[1] for p in weights.layers],
+    )
     states = weights.start if start is None else start
     if isinstance(states, tuple) and not states:
-        zeros = [np.zeros(len(p.W_hh) // network.cell.gates, p.W_hh.dtype) for p in weights.layers]
-        states = tuple(State(zero, zero if network.cell.memory else ()) for zero in zeros)
+        zeros = [np.zeros(n, p.W_hh.dtype) for n, p in zip(widths, weights.layers, strict=True)]
+        return tuple(State(zero, zero if memory else ()) for zero in zeros)
     if not isinstance(states, tuple) or not all(hasattr(state, "h") for state in states):
         raise ValueError("start must be a tuple with one State per layer, e.g. (State(h_0),)")
     if len(states) != len(weights.layers):
         raise ValueError(f"start has {len(states)} states, but the network has {len(weights.layers)} layers")
+    if start is None:  # a learned state is one row for every batch, or its gradient would not have its shape
+        for n, state, params in zip(widths, states, weights.layers, strict=True):
+            expect("h_0", state.h, (n,), like=params.W_hh)
+            if memory:
+                expect("c_0", state.c, (n,), like=params.W_hh)
     return states

@@ -25,9 +25,29 @@ def zeros_like(tree):
     return map_tree(np.zeros_like, tree)
 
 
+def names(tree, prefix=""):
+    """List the path of every array of a tree: 'layers.0.W_hh', 'readout.b_y', and so on."""
+    if not isinstance(tree, tuple):
+        return [prefix]
+    keys = getattr(tree, "_fields", range(len(tree)))
+    joined = [f"{prefix}.{key}" if prefix else str(key) for key in keys]
+    return [name for key, branch in zip(joined, tree, strict=True) for name in names(branch, key)]
+
+
+def not_finite(tree):
+    """List the names of the arrays that hold NaN or inf."""
+    return [name for name, u in zip(names(tree), leaves(tree), strict=True) if not np.isfinite(u).all()]
+
+
 def add(a, b):
-    """Return a + b."""
-    return map_tree(lambda u, v: u + v, a, b)
+    """Return a + b; ValueError if two arrays differ in shape."""
+    return map_tree(_plus, a, b)
+
+
+def _plus(u, v):
+    if np.shape(u) != np.shape(v):
+        raise ValueError(f"an array of shape {np.shape(u)} and one of shape {np.shape(v)} cannot be added")
+    return u + v
 
 
 def scale(a, factor):

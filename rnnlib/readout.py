@@ -1,7 +1,8 @@
 """From state to loss: z_t = W_yh h_t + b_y, and three losses that share one output error.
 
 Each loss is matched with its output function (softmax, identity, logistic), so that
-r_t = dE_t/dz_t = y_hat_t - y_t for all three [bishop2006]. All are computed from the logits z.
+r_t = dE_t/dz_t = y_hat_t - y_t for all three [bishop2006] (with softmax, for targets that sum to 1). All are
+computed from the logits z, and raise ValueError if y has another shape.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .cells import logistic
-from .shapes import expect
+from .shapes import expect, fits
 
 
 class Readout(NamedTuple):
@@ -28,6 +29,7 @@ def logits(readout, h):
 
 def gradients(readout, h, r):
     """Return dE/dW_yh = sum_t r_t h_t^T, dE/db_y = sum_t r_t (as a Readout), and dE/dh = W_yh^T r."""
+    fits("r", r, (*h.shape[:-1], len(readout.W_yh)))
     rows = r.reshape(-1, r.shape[-1])
     gradient = Readout(rows.T @ h.reshape(-1, h.shape[-1]), rows.sum(axis=0))
     return gradient, (rows @ readout.W_yh).reshape(h.shape)
@@ -40,22 +42,26 @@ def softmax(z):
 
 
 def softmax_cross_entropy(z, y):
-    """Return E = -y^T log softmax(z) in nats, shape z.shape[:-1], and r = softmax(z) - y.
+    """Return E = -y^T log softmax(z) in nats, shape z.shape[:-1], and r = (sum_i y_i) softmax(z) - y.
 
-    y holds one-hot or probability rows. If a row of y does not sum to 1, r is not dE/dz.
+    y holds one-hot or probability rows; a row may also weigh its step by its sum, and a row of zeros leaves
+    it out.
     """
+    fits("y", y, z.shape)
     top = z.real.max(axis=-1, keepdims=True)
     log_y_hat = z - top - np.log(np.exp(z - top).sum(axis=-1, keepdims=True))
-    return -(y * log_y_hat).sum(axis=-1), np.exp(log_y_hat) - y
+    return -(y * log_y_hat).sum(axis=-1), y.sum(axis=-1, keepdims=True) * np.exp(log_y_hat) - y
 
 
 def squared_error(z, y):
     """Return E = |z - y|^2 / 2, shape z.shape[:-1], and r = z - y."""
+    fits("y", y, z.shape)
     r = z - y
     return 0.5 * (r * r).sum(axis=-1), r
 
 
 def logistic_cross_entropy(z, y):
     """Return E = sum_i log(1 + exp(z_i)) - y_i z_i in nats, shape z.shape[:-1], and r = logistic(z) - y."""
+    fits("y", y, z.shape)
     top = np.maximum(z.real, 0)
     return (top + np.log(np.exp(-top) + np.exp(z - top)) - y * z).sum(axis=-1), logistic(z) - y

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .params import leaves
-from .shapes import expect
+from .shapes import expect, fits
 
 
 class Params(NamedTuple):
@@ -35,10 +35,10 @@ class State(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What a forward pass leaves behind for the backward pass.
+    """What a forward pass leaves behind for the backward pass; it shares no memory with what it was given.
 
-    x (T, B, m); h (T+1, B, n), where h[0] is given and h[t] follows x[t-1]; c, the memory after the last
-    step; saved[t], what the cell needs to go back through step t.
+    x (T, B, m); h (T+1, B, n), where h[0] is given and h[t] follows x[t-1]; c likewise, (T+1, B, 0) where
+    the cell has no memory; saved[t], what the cell needs to go back through step t.
     """
 
     x: np.ndarray
@@ -54,16 +54,26 @@ def forward(cell, params, x, start):
     """
     rows, n = check_params(cell, params)
     T, B, m = expect("x", x, ("T", "B", params.W_hx.shape[1]), like=params.W_hh).shape
-    for name, s in (("h_0", start.h), ("c_0", start.c))[: 2 if cell.memory else 1]:
-        expect(name, s, (n,) if np.ndim(s) == 1 else (B, n), like=params.W_hh)
+    _check_start(cell, start, x, params.W_hh)
     W_T = np.ascontiguousarray(params.W_hh.T)
     drive = (x.reshape(T * B, m) @ params.W_hx.T + params.b_h).reshape(T, B, rows)
-    h, c, saved = np.empty((T + 1, B, n), np.result_type(drive, W_T, *leaves(start))), start.c, []
-    h[0] = start.h
+    dtype = np.result_type(drive, W_T, *leaves(start))
+    h, c = np.empty((T + 1, B, n), dtype), np.empty((T + 1, B, n if cell.memory else 0), dtype)
+    h[0], c[0], saved = start.h, start.c if cell.memory else (), []
     for t in range(T):
-        h[t + 1], c, keep = cell.forward(drive[t], h[t] @ W_T, h[t], c)
+        h[t + 1], c[t + 1], keep = cell.forward(drive[t], h[t] @ W_T, h[t], c[t])
         saved.append(keep)
-    return Tape(x, h, c, saved)
+    return Tape(x.copy(), h, c, saved)
+
+
+def _check_start(cell, start, x, like):
+    B, n = x.shape[1], like.shape[1]
+    if cell.memory and isinstance(start.c, tuple):
+        raise ValueError(
+            f"c_0 is a tuple, but must be an array of shape ({n},) or ({B}, {n}): State(h_0, c_0)"
+        )
+    for name, s in (("h_0", start.h), ("c_0", start.c))[: 2 if cell.memory else 1]:
+        expect(name, s, (n,) if np.ndim(s) == 1 else (B, n), like, why=f" for x of shape {x.shape}")
 
 
 def check_params(cell, params):
@@ -84,8 +94,11 @@ def deltas(cell, params, tape, dE, carry=(0.0, 0.0)):
     that leaves for before the first step. `carry` arrives from after the last step: pass
     it on, and the T steps may be cut anywhere; drop it, and BPTT is truncated there.
     """
-    if dE.shape != tape.h[1:].shape:
-        raise ValueError(f"dE has shape {dE.shape}, but must have shape {tape.h[1:].shape}")
+    state = tape.h[1:].shape
+    fits("dE", dE, state)
+    for name, error in zip(("dh", "dc"), carry, strict=True):
+        if np.ndim(error):  # a number is an error for every unit
+            fits(f"the carry's {name}", error, state[1:])
     dtype = np.result_type(dE, params.W_hh, tape.h)
     delta, delta_r = np.empty((2, *dE.shape[:2], len(params.b_h)), dtype)
     dh, dc = carry
@@ -97,6 +110,11 @@ def deltas(cell, params, tape, dE, carry=(0.0, 0.0)):
 
 
 def gradients(tape, delta, delta_r):
-    """Sum the outer products over time and batch: one matrix product per matrix. Returns Params."""
+    """Sum the outer products over time and batch: one matrix product per matrix. Returns Params.
+
+    delta and delta_r (T, B, G n) are those of `deltas` for the same tape.
+    """
+    for name, d in (("delta", delta), ("delta_r", delta_r)):
+        fits(name, d, (*tape.x.shape[:2], d.shape[-1]))
     h, x, delta, delta_r = (v.reshape(-1, v.shape[-1]) for v in (tape.h[:-1], tape.x, delta, delta_r))
     return Params(W_hh=delta_r.T @ h, W_hx=delta.T @ x, b_h=delta.sum(axis=0))

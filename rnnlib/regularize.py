@@ -4,6 +4,7 @@ import numpy as np
 
 from . import readout, recurrence
 from .network import Weights, forward, weighted_loss
+from .shapes import fits, positive
 
 
 def omega(W_hh, delta, dE):
@@ -13,6 +14,7 @@ def omega(W_hh, delta, dE):
     errors held fixed. delta, dE (T, B, n): error signals, and dE_t/dh_t of the loss at t alone. A step
     whose error is exactly 0, or that hands on exactly 0, has no direction to follow and no derivative.
     """
+    fits("delta", delta, dE.shape)
     handed_on = delta @ W_hh
     arrived = dE + np.concatenate([handed_on[1:], np.zeros_like(handed_on[:1])])
     into, out = _norm(arrived), _norm(handed_on)
@@ -35,6 +37,7 @@ def loss_and_gradient(network, weights, x, y, mask=None, strength=1.0):
 
     Arguments as in `network.loss_and_gradient`; the initial state is 0. Raises ValueError for other networks.
     """
+    strength = positive("strength", strength)
     if len(weights.layers) != 1 or network.cell.gates != 1 or weights.start:
         raise ValueError("omega is for one layer of an elementwise cell, without a learned start")
     run = forward(network, weights, x)

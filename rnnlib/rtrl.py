@@ -5,7 +5,8 @@ With theta = (W_hh, W_hx, b_h, h_0, c_0) as one vector of P entries and s = (h, 
 
     ds_t/dtheta = (ds_t/ds_{t-1}) ds_{t-1}/dtheta + d^+ s_t/dtheta            [williams1989]
 
-where d^+ holds s_{t-1} fixed. One sequence has x (T, m), h_0 and c_0 (n,), and dE (T, n), dE[t] = dE_t/dh_t.
+where d^+ holds s_{t-1} fixed. One sequence has x (T, m), h_0 and c_0 (n,), and dE (T, n), dE[t] = dE_t/dh_t;
+the c_0 of a cell without memory may be (). Raises ValueError if a shape does not fit.
 """
 
 import numpy as np
@@ -40,8 +41,8 @@ def rtrl(cell, params, x, h_0, c_0, dE):
 
     It stores the influence dh/dtheta, (P, n), and dc/dtheta: O(n^3) numbers, but none per time step.
     """
-    theta = (params, h_0, c_0)
-    P, n = len(flatten(theta)), len(h_0)
+    theta = _check(cell, params, x, h_0, c_0, dE)
+    (_, h_0, c_0), P, n = theta, len(flatten(theta)), len(h_0)
     h, c, dh, dc = h_0, c_0, np.zeros((P, n)), np.zeros((P, n))
     dh[P - 2 * n : P - n], dc[P - n :] = np.eye(n), np.eye(n)
     gradient = np.zeros(P)
@@ -60,8 +61,9 @@ def uoro(cell, params, x, h_0, c_0, dE, sign):
     `rtrl`. Keeps two vectors, s~ (2 n,) and theta~ (P,), with
     E[theta~ s~^T] = ds/dtheta. Returns as `rtrl`.
     """
-    theta = (params, h_0, c_0)
-    P, n = len(flatten(theta)), len(h_0)
+    theta = _check(cell, params, x, h_0, c_0, dE)
+    (_, h_0, c_0), P, n = theta, len(flatten(theta)), len(h_0)
+    _fits("sign", sign, (len(x) + 1, 2 * n))
     h, c, gradient = h_0, c_0, np.zeros(P)
     s = sign[0].astype(float)  # ds_0/dtheta is the identity on (h_0, c_0)
     weight = np.concatenate([np.zeros(P - 2 * n), s])
@@ -77,6 +79,25 @@ def uoro(cell, params, x, h_0, c_0, dE, sign):
         weight = weight / rho_0 + fresh / rho_1
         gradient += weight * (s[:n] @ dE[t])
     return unflatten(gradient, theta)
+
+
+def _check(cell, params, x, h_0, c_0, dE):
+    """Return theta = (params, h_0, c_0), or raise ValueError."""
+    rows, m = np.shape(params.W_hx)
+    n, T = rows // cell.gates, len(x)
+    c_0 = np.zeros(n) if not cell.memory and isinstance(c_0, tuple) else c_0
+    _fits("W_hh", params.W_hh, (rows, n))
+    _fits("b_h", params.b_h, (rows,))
+    _fits("x", x, (T, m))
+    _fits("h_0", h_0, (n,))
+    _fits("c_0", c_0, (n,))
+    _fits("dE", dE, (T, n))
+    return params, h_0, c_0
+
+
+def _fits(name, array, shape):
+    if np.shape(array) != shape:
+        raise ValueError(f"{name} has shape {np.shape(array)}, but must have shape {shape}")
 
 
 def _balance(a, b):

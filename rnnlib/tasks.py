@@ -7,19 +7,23 @@ per counted step of an output that ignores the input, in the units of the loss n
 
 import numpy as np
 
+from .shapes import whole
+
 
 def one_hot(tokens, size):
     """Return the one-hot rows of integer tokens: shape tokens.shape + (size,).
 
     Raises ValueError if a token is not an integer of 0 .. size-1.
     """
-    tokens = np.asarray(tokens)
+    tokens, size = np.asarray(tokens), whole("size", size, 1)
     if not np.issubdtype(tokens.dtype, np.integer):
         raise ValueError(f"tokens have dtype {tokens.dtype}, but must be integers")
     if tokens.size and (tokens.min() < 0 or tokens.max() >= size):
         bad = tokens[(tokens < 0) | (tokens >= size)][0]
         raise ValueError(f"token {bad} is outside the vocabulary 0 .. {size - 1}")
-    return np.eye(size)[tokens]
+    rows = np.zeros((*tokens.shape, size))
+    np.put_along_axis(rows, tokens[..., None], 1, axis=-1)
+    return rows
 
 
 def recall(rng, T, B):
@@ -27,7 +31,7 @@ def recall(rng, T, B):
 
     The first input is the sign, +1 or -1, at step 1, and 0 after it; the second is N(0, 0.1^2) at every step.
     """
-    _at_least("recall", T, 2)
+    T, B = _sizes("recall", T, 2, B)
     x, bit = np.zeros((T, B, 2)), rng.integers(2, size=B)
     x[0, :, 0], x[..., 1] = 2 * bit - 1, 0.1 * rng.standard_normal((T, B))
     return x, *_answer_at_end(T, one_hot(bit, 2))
@@ -43,7 +47,7 @@ def adding(rng, T, B):
 
     One marker stands in the first half, one in the second; the sum is asked for at step T.
     """
-    _at_least("adding", T, 2)
+    T, B = _sizes("adding", T, 2, B)
     x = np.zeros((T, B, 2))
     x[..., 0] = rng.uniform(size=(T, B))
     for marked in (rng.integers(T // 2, size=B), rng.integers(T // 2, T, size=B)):
@@ -62,7 +66,8 @@ def copy_memory(rng, delay, B, symbols=8, length=10):
     The sequence has delay + 2 length steps: the symbols, delay - 1 blanks, a delimiter, `length` blanks.
     Every step counts; the answer is blank until the delimiter has been seen, then the symbols in order.
     """
-    _at_least("copy_memory", delay, 1)
+    delay, B = _sizes("copy_memory", delay, 1, B)
+    symbols, length = whole("symbols", symbols, 1), whole("length", length, 1)
     blank, delimiter = symbols, symbols + 1
     word, steps = rng.integers(symbols, size=(length, B)), delay + 2 * length
     shown, answer = np.full((steps, B), blank), np.full((steps, B), blank)
@@ -80,7 +85,7 @@ def temporal_order(rng, T, B):
 
     The marks stand at random steps of [T/10, 2T/10) and [4T/10, 5T/10); the class is asked for at step T.
     """
-    _at_least("temporal_order", T, 10)
+    T, B = _sizes("temporal_order", T, 10, B)
     shown = rng.integers(2, 6, size=(T, B))
     marks = rng.integers(2, size=(2, B))
     for mark, low in zip(marks, (1, 4), strict=True):
@@ -111,7 +116,7 @@ def reber(rng, T, B):
 
     Shorter strings are padded with E and masked. Longer strings are drawn again.
     """
-    _at_least("reber", T, 8)
+    T, B = _sizes("reber", T, 8, B)
     tokens, mask = np.full((T + 1, B), REBER.index("E")), np.zeros((T, B))
     for b in range(B):
         while len(word := reber_string(rng)) > T + 1:
@@ -128,6 +133,6 @@ def _answer_at_end(T, answer):
     return mask[..., None] * answer, mask
 
 
-def _at_least(task, steps, least):
-    if steps < least:
-        raise ValueError(f"{task} needs T >= {least}, got T = {steps}")
+def _sizes(task, T, least, B):
+    """Return the length and the number of sequences, or raise ValueError if the task cannot have them."""
+    return whole(f"{task}'s T", T, least), whole("B", B, 1)

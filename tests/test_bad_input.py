@@ -1,16 +1,18 @@
 """Input that does not fit is refused once, at the border, by one ValueError that says what would fit."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from points import CELLS, B, M, N, O, T, every_cell, point
+from points import CELLS, LOSSES, B, M, N, O, T, every_cell, point
 
-from rnnlib import network
+from rnnlib import initialize, jacobians, network, params, readout, recurrence, regularize, rtrl
 from rnnlib.cells import LSTM
-from rnnlib.gradcheck import names
 from rnnlib.network import Network
-from rnnlib.params import flatten, leaves, map_tree
+from rnnlib.params import flatten, leaves, map_tree, names
+from rnnlib.recurrence import State
 
 NET = Network(LSTM)
 GOOD = point(LSTM, 2)
@@ -234,3 +236,154 @@ def test_one_state_for_the_whole_batch_is_accepted(cell):
     every_row = map_tree(lambda state: np.tile(state, (B, 1)), row)
     one, all_ = (network.forward(Network(cell), p.weights, p.x, start).z for start in (row, every_row))
     assert np.array_equal(one, all_)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("kind", [np.matrix, np.ma.array, np.recarray], ids=["matrix", "masked", "record"])
+@pytest.mark.parametrize("path", ["layers.0.W_hh", "layers.1.W_hx", "readout.W_yh"])
+def test_a_subclass_of_arrays_is_refused_among_the_weights(kind, path):
+    subclass = lambda W: W.view(kind) if kind is np.recarray else kind(W)
+    name = type(subclass(np.eye(2))).__name__
+    text = refusal(**weights_with(path, subclass))
+    assert text.startswith(f"{path.split('.')[-1]} is a {name}, but must be an array of shape (")
+
+
+@pytest.mark.parametrize("argument", ["x", "y", "mask"])
+def test_a_masked_array_is_refused_in_the_data(argument):
+    text = refusal(**{argument: np.ma.array(ARGUMENTS[argument], mask=ARGUMENTS[argument] > 1)})
+    assert text.startswith(f"{argument} is a MaskedArray, but must be an array of shape (")
+    assert text.endswith(f": numpy.asarray({argument})")
+
+
+@pytest.mark.parametrize("part", ["h", "c"])
+def test_a_learned_start_for_every_sequence_is_refused(part):
+    text = refusal(start=None, **weights_with(f"start.0.{part}", lambda row: np.tile(row, (B, 1))))
+    assert text == f"{part}_0 has shape ({B}, {N}), but must have shape ({N},)"
+
+
+def test_a_start_that_does_not_fit_x_is_refused_by_naming_both():
+    text = refusal(x=GOOD.x[:, :1], y=GOOD.y[:, :1], mask=GOOD.mask[:, :1])
+    assert text == f"h_0 has shape ({B}, {N}), but must have shape (1, {N}) for x of shape ({T}, 1, {M})"
+
+
+def test_a_memory_that_is_missing_is_told_how_to_give_it():
+    assert refusal(**start_with(0, c=())).endswith(": State(h_0, c_0)")
+
+
+def test_no_units_and_no_inputs_are_not_called_an_empty_sequence():
+    assert refusal(x=GOOD.x[..., :0]).endswith(f"but must have shape (T, B, {M})")
+    assert refusal(**weights_with("layers.0.W_hh", lambda W: W[:, :0])).endswith(
+        "but must have shape (G*n, n)"
+    )
+
+
+def test_overflow_within_the_network_names_the_layer_and_does_not_blame_x():
+    p = point(CELLS["linear"], 2)
+    weights = map_tree(lambda W: W + 1e200, p.weights)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(FloatingPointError, match=r"^layers.0 has states that are not"),
+    ):
+        network.loss_and_gradient(Network(CELLS["linear"]), weights, p.x, p.y)
+
+
+def a_run():
+    return network.forward(NET, GOOD.weights, GOOD.x, GOOD.start), np.ones((T, B, O))
+
+
+WAYS_BACK = {
+    "errors with the batch first": (lambda run, r: (run, np.ones((B, T, O))), "r has shape (2, 5, 6)"),
+    "errors of other outputs": (lambda run, r: (run, r[..., 1:]), "r has shape (5, 2, 5)"),
+    "a carry of one sequence": (
+        lambda run, r: (run, r, tuple(State(np.ones((1, N)), np.ones((B, N))) for _ in range(2))),
+        "the carry's dh has shape (1, 3), but must have shape (2, 3)",
+    ),
+    "a memory's carry of one sequence": (
+        lambda run, r: (run, r, tuple(State(np.ones((B, N)), np.ones(N)) for _ in range(2))),
+        "the carry's dc has shape (3,), but must have shape (2, 3)",
+    ),
+    "a carry for one layer of two": (lambda run, r: (run, r, (State(0.0, 0.0),)), "carry has 1 states"),
+}
+
+
+@pytest.mark.parametrize("name", WAYS_BACK)
+def test_a_way_back_that_does_not_fit_the_run_is_refused(name):
+    change, text = WAYS_BACK[name]
+    with pytest.raises(ValueError, match=re.escape(text)):
+        network.backward(NET, GOOD.weights, *change(*a_run()))
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+def test_a_loss_refuses_targets_that_would_broadcast(loss):
+    with pytest.raises(ValueError, match=re.escape("y has shape (3,), but must have shape (3, 1)")):
+        loss(np.ones((3, 1)), np.ones(3))
+
+
+OTHER_CALLS = {
+    "readout.gradients": (
+        lambda: readout.gradients(GOOD.weights.readout, np.ones((T, B, N)), np.ones((B, T, O))),
+        "r has shape (2, 5, 6), but must have shape (5, 2, 6)",
+    ),
+    "recurrence.gradients": (
+        lambda: recurrence.gradients(a_run()[0].tapes[0], *np.ones((2, B, T, 4 * N))),
+        "delta has shape (2, 5, 12), but must have shape (5, 2, 12)",
+    ),
+    "params.add": (
+        lambda: params.add((np.ones((3, 3)),), (np.ones(3),)),
+        "an array of shape (3, 3) and one of shape (3,) cannot be added",
+    ),
+    "rescale, a radius below 0": (
+        lambda: initialize.rescale(np.eye(2), -1),
+        "radius is -1, but must be a number above 0",
+    ),
+    "rescale, not square": (lambda: initialize.rescale(np.ones((2, 3)), 1), "W has shape (2, 3), but must"),
+    "no layers": (lambda: initialize.weights(None, LSTM, 1, 1, 1, 0), "layers is 0, but must be at least 1"),
+    "no units": (lambda: initialize.layer(None, LSTM, 1, 0), "n is 0, but must be at least 1"),
+    "a bias of NaN": (
+        lambda: initialize.forget_bias(GOOD.weights.layers[0], np.nan),
+        "the bias is nan, but must be finite",
+    ),
+    "lyapunov_exponents": (
+        lambda: jacobians.lyapunov_exponents(np.ones((3, 2, 2)), skip=3),
+        "skip is 3, but must be less than the 3 steps of J",
+    ),
+    "products": (lambda: jacobians.products(np.ones((3, 2, 1))), "J has shape (3, 2, 1), but must"),
+    "lag_triangle": (
+        lambda: jacobians.lag_triangle(np.ones((3, 2, 2)), np.ones((4, 2))),
+        "dE has shape (4, 2), but must have shape (3, 2)",
+    ),
+    "omega": (
+        lambda: regularize.omega(np.eye(2), np.ones((3, 1, 2)), np.ones((2, 1, 2))),
+        "delta has shape (3, 1, 2), but must have shape (2, 1, 2)",
+    ),
+    "the strength of omega": (
+        lambda: regularize.loss_and_gradient(NET, GOOD.weights, GOOD.x, GOOD.y, strength=-1),
+        "strength is -1, but must be a number above 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_CALLS)
+def test_other_functions_refuse_what_does_not_fit_as_well(name):
+    call, text = OTHER_CALLS[name]
+    with pytest.raises(ValueError, match=re.escape(text)):
+        call()
+
+
+FORWARD_MODE = {
+    "errors that are too long": ({"dE": np.ones((T + 1, N))}, f"dE has shape ({T + 1}, {N})"),
+    "a batch": ({"x": GOOD.x}, f"x has shape ({T}, {B}, {M})"),
+    "a state too large": ({"h_0": np.ones(N + 1)}, f"h_0 has shape ({N + 1},)"),
+    "no memory": ({"c_0": ()}, "c_0 has shape (0,), but must have shape (3,)"),
+}
+
+
+@pytest.mark.parametrize("name", FORWARD_MODE)
+@pytest.mark.parametrize("witness", ["rtrl", "uoro"])
+def test_forward_mode_refuses_what_does_not_fit(name, witness):
+    changes, text = FORWARD_MODE[name]
+    good = {"x": GOOD.x[:, 0], "h_0": np.ones(N), "c_0": np.ones(N), "dE": np.ones((T, N))}
+    arguments = [LSTM, GOOD.weights.layers[0], *(good | changes).values()]
+    sign = [np.ones((T + 1, 2 * N))] if witness == "uoro" else []
+    with pytest.raises(ValueError, match=re.escape(text)):
+        getattr(rtrl, witness)(*arguments, *sign)

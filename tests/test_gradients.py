@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from points import CELLS, LOSSES, B, N, T, every_cell, every_loss, gap, point, sum_and_mean
+from points import CELLS, LOSSES, B, N, T, every_cell, every_loss, gap, point, same_bits, sum_and_mean
 
 from rnnlib import network, readout, recurrence, rtrl
 from rnnlib.gradcheck import central_difference, complex_step
@@ -133,7 +133,7 @@ def test_sequences_of_different_lengths_share_a_batch(cell):
 def in_windows(cell, params, x, start, dE, cut, drop=False):
     """Return the summed gradients of two windows, the second's carry passed on to the first or dropped."""
     first = recurrence.forward(cell, params, x[:cut], start)
-    second = recurrence.forward(cell, params, x[cut:], State(first.h[-1], first.c))
+    second = recurrence.forward(cell, params, x[cut:], State(first.h[-1], first.c[-1]))
     *delta, carry = recurrence.deltas(cell, params, second, dE[cut:])
     late = recurrence.gradients(second, *delta)
     *delta, carry = recurrence.deltas(cell, params, first, dE[:cut], (0.0, 0.0) if drop else carry)
@@ -237,3 +237,95 @@ def test_deltas_refuses_errors_of_another_shape():
     tape = recurrence.forward(CELLS["tanh"], layer, p.x, p.start[0])
     with pytest.raises(ValueError, match=r"dE has shape \(5, 3\), but must have shape \(5, 2, 3\)"):
         recurrence.deltas(CELLS["tanh"], layer, tape, np.zeros((5, 3)))
+
+
+@every_loss
+@pytest.mark.parametrize("targets", ["two labels", "smoothed to 0.9", "weighted", "nothing"])
+def test_the_output_error_is_the_derivative_for_targets_that_are_no_distribution(loss, targets):
+    rng = np.random.default_rng(0)
+    z, y = rng.standard_normal((4, 3)), np.eye(3)[[0, 1, 2, 0]]
+    y = {"two labels": y + np.eye(3)[1], "smoothed to 0.9": 0.9 * y, "weighted": 7 * y, "nothing": 0 * y}[
+        targets
+    ]
+    assert gap(loss(z, y)[1], complex_step(lambda z: loss(z, y)[0].sum(), z)) < 1e-14
+
+
+@every_cell
+def test_a_row_of_zeros_leaves_a_step_out_as_the_mask_does(cell):
+    p, net = point(cell), Network(cell)
+    mask = np.ones((T, B))
+    mask[2] = 0
+    masked = network.loss_and_gradient(net, p.weights, p.x, p.y, mask)
+    assert gap(network.loss_and_gradient(net, p.weights, p.x, mask[..., None] * p.y), masked) < 1e-14
+
+
+@every_loss
+@pytest.mark.parametrize(("dtype", "fill"), [(np.float32, 9.97e36), (np.float64, 1e300)])
+def test_fill_values_where_the_mask_is_zero_change_no_bit_of_loss_and_gradient(loss, dtype, fill):
+    p, net = point(CELLS["lstm"], dtype=dtype), Network(CELLS["lstm"], loss)
+    mask = (p.mask > 0.9).astype(float)
+    filled = np.where(mask[..., None] > 0, p.y, dtype(fill))
+    clean = network.loss_and_gradient(net, p.weights, p.x, p.y, mask)
+    assert same_bits(network.loss_and_gradient(net, p.weights, p.x, filled, mask), clean)
+
+
+@every_cell
+@pytest.mark.parametrize("cut", [1, 3])
+def test_gradients_of_windows_of_a_network_add_up_if_the_carry_is_passed_on(cell, cut):
+    p, net = point(cell, 2), Network(cell)
+    whole = network.forward(net, p.weights, p.x, p.start)
+    r = np.random.default_rng(1).standard_normal(whole.z.shape)
+    first = network.forward(net, p.weights, p.x[:cut], p.start)
+    second = network.forward(net, p.weights, p.x[cut:], first.end)
+    *late, carry, dx_late = network.backward(net, p.weights, second, r[cut:])
+    *early, start, dx_early = network.backward(net, p.weights, first, r[:cut], carry)
+    summed = (*map_tree(np.add, tuple(early), tuple(late)), start, np.concatenate([dx_early, dx_late]))
+    assert gap(summed, network.backward(net, p.weights, whole, r)) < 1e-13
+    *dropped, _, _ = network.backward(net, p.weights, first, r[:cut])
+    assert gap(tuple(dropped), tuple(early)) > 1e-3
+
+
+@every_cell
+def test_a_window_can_start_where_each_sequence_of_a_padded_batch_ended(cell):
+    p, net, lengths = point(cell, 2), Network(cell), np.array([2, 4])
+    run = network.forward(net, p.weights, p.x, p.start)
+    for b, length in enumerate(lengths):
+        alone = network.forward(net, p.weights, p.x[:length], p.start).end
+        assert gap(*(map_tree(lambda s, b=b: s[b], ends) for ends in (run.after(lengths), alone))) < 1e-14
+    assert same_bits(run.after(0), p.start)
+    assert same_bits(run.after(T), run.end)
+
+
+@pytest.mark.parametrize("steps", [-1, T + 1, 2.0, [1, 2, 3], [[1, 2]], "2"])
+def test_a_state_is_asked_for_after_a_whole_number_of_steps_that_were_run(steps):
+    p = point(CELLS["tanh"])
+    with pytest.raises(ValueError, match=r"but must be a whole number of 0 \.\. 5, or 2 of them"):
+        network.forward(Network(CELLS["tanh"]), p.weights, p.x).after(steps)
+
+
+@every_cell
+def test_a_run_shares_no_memory_with_what_it_was_given_or_what_it_gives(cell):
+    p, net = point(cell, 2), Network(cell)
+    r = np.random.default_rng(1).standard_normal((T, B, p.y.shape[2]))
+    clean = network.backward(net, p.weights, network.forward(net, p.weights, p.x, p.start), r)
+    x, start = p.x.copy(), map_tree(np.copy, p.start)
+    run = network.forward(net, p.weights, x, start)
+    for array in leaves((x, start, run.end, run.after([1, 3]))):
+        array[:] = 9
+    assert same_bits(network.backward(net, p.weights, run, r), clean)
+
+
+@every_cell
+def test_means_of_windows_add_up_by_their_share_of_the_counted_steps(cell):
+    p, net = point(cell), Network(cell, mean=True)
+    mask = (p.mask > 0.9).astype(float)
+    cut, share = 2, mask[:2].sum() / mask.sum()
+    first, second = (
+        network.loss(net, p.weights, p.x[part], p.y[part], mask[part], start)
+        for part, start in (
+            (slice(cut), p.start),
+            (slice(cut, T), network.forward(net, p.weights, p.x[:cut], p.start).end),
+        )
+    )
+    whole = network.loss(net, p.weights, p.x, p.y, mask, p.start)
+    assert share * first + (1 - share) * second == pytest.approx(whole, rel=1e-13)

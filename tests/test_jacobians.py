@@ -34,7 +34,7 @@ def driven(size=8, steps=100, noise=1.0, seed=0):
 
 def final_state(cell, params, x, start):
     tape = recurrence.forward(cell, params, x, start)
-    return np.concatenate([tape.h[-1, 0], tape.c[0] if cell.memory else []])
+    return np.concatenate([tape.h[-1, 0], tape.c[-1, 0] if cell.memory else []])
 
 
 @every_cell

@@ -174,3 +174,59 @@ def test_clipping_by_value_cuts_entries_and_still_descends():
     assert (cut[small] == g[small]).all()
     assert (cut[~small] == 0.3 * np.sign(g[~small])).all()
     assert g @ cut > 0
+
+
+HYPERPARAMETERS = {
+    "rate": [
+        lambda v, rule=rule: rule(v)
+        for rule in (optimize.sgd, optimize.momentum, optimize.rmsprop, optimize.adam)
+    ],
+    "decay": [lambda v: optimize.momentum(0.1, v), lambda v: optimize.rmsprop(0.1, v)],
+    "beta_1": [lambda v: optimize.adam(0.1, v)],
+    "beta_2": [lambda v: optimize.adam(0.1, beta_2=v)],
+    "eps": [lambda v: optimize.rmsprop(0.1, eps=v), lambda v: optimize.adam(0.1, eps=v)],
+    "threshold": [
+        lambda v, clip=clip: clip((np.ones(2),), v)
+        for clip in (optimize.clip_by_norm, optimize.clip_each_by_norm, optimize.clip_by_value)
+    ],
+}
+
+
+@pytest.mark.parametrize("value", [-1, np.nan, "1", [1.0], None, 1j])
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
+def test_a_hyperparameter_out_of_its_range_is_refused_by_name(name, value):
+    for call in HYPERPARAMETERS[name]:
+        with pytest.raises(ValueError, match=rf"^{name} is .*, but must be a number (above 0|of \[0, 1\))"):
+            call(value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("decay", 1), ("beta_2", 1.0), ("rate", 0), ("threshold", 0)])
+def test_the_ends_of_the_ranges_are_refused_where_nothing_would_be_learned(name, value):
+    for call in HYPERPARAMETERS[name]:
+        with pytest.raises(ValueError, match=f"^{name} is {value}"):
+            call(value)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("clip", [optimize.clip_by_norm, optimize.clip_each_by_norm, optimize.clip_by_value])
+def test_a_gradient_that_is_not_finite_is_refused_by_naming_the_array(clip, bad):
+    gradient = point(LSTM, 2).weights
+    gradient.layers[1].W_hx[0, 0] = bad
+    with pytest.raises(FloatingPointError, match=r"not finite, first in layers.1.W_hx$"):
+        clip(gradient, 1.0)
+
+
+@pytest.mark.parametrize("rule", [optimize.rmsprop, optimize.adam])
+def test_half_precision_is_refused_where_eps_would_vanish(rule):
+    half = (np.zeros(2, np.float16),)
+    with pytest.raises(ValueError, match="eps is 1e-08, which is 0 in float16"):
+        rule(0.1).init(half)
+    optimizer = rule(0.1, eps=1e-4)
+    assert np.isfinite(optimizer.update(optimizer.init(half), half)[1][0]).all()
+
+
+def test_optimizers_tell_their_rules_and_rates_apart():
+    rules = [optimize.sgd, optimize.momentum, optimize.rmsprop, optimize.adam]
+    told = [rule(rate).settings for rule in rules for rate in (0.1, np.float32(0.2))]
+    assert len(set(told)) == len(told)
+    assert optimize.adam(1e-3).settings == "adam(0.001, 0.9, 0.999, 1e-08)"

@@ -82,3 +82,16 @@ def test_norm_neither_overflows_nor_underflows():
 def test_norm_shows_that_an_entry_is_not_finite(bad, other, first):
     tree = (np.array([bad]), np.array([other]))
     assert not np.isfinite(params.norm(tree if first else tree[::-1]))
+
+
+def test_names_are_paths():
+    tree = Params(np.ones((2, 2)), (np.ones(1), ()), np.ones(2))
+    assert params.names(tree) == ["W_hh", "W_hx.0", "b_h"]
+    assert params.names(((), np.zeros(1))) == ["1"]
+    assert params.names(np.zeros(1)) == [""]
+
+
+def test_arrays_that_are_not_finite_are_listed_by_their_names():
+    tree = Params(np.ones((2, 2)), np.array([[1, np.inf]]), np.array([np.nan]))
+    assert params.not_finite(tree) == ["W_hx", "b_h"]
+    assert params.not_finite(()) == []

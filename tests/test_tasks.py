@@ -1,6 +1,7 @@
 """Tasks: shapes, answers worked out again from x alone, and baselines."""
 
 import re
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_a_task_says_which_lengths_it_has(task, least):
     for T in (least, least + 1):
         assert np.isfinite(task(rng(), T, 3)[0]).all()
     for T in (least - 1, 0, -3):
-        with pytest.raises(ValueError, match=f"{task.__name__} needs T >= {least}, got T = {T}"):
+        with pytest.raises(ValueError, match=f"{task.__name__}'s T is {T}, but must be at least {least}"):
             task(rng(), T, 3)
 
 
@@ -167,6 +168,27 @@ def test_baselines_are_the_losses_of_the_best_constant_answers():
     answers = tasks.copy_memory(rng(), T, B, symbols, length)[1]
     baseline = tasks.copy_memory_baseline(T, symbols, length)
     assert np.mean([entropy(y) for y in answers]) == pytest.approx(baseline, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "task",
+    DRAWN,
+)
+def test_a_task_refuses_sizes_that_are_no_whole_numbers_and_a_batch_of_none(task):
+    for T, B, text in ((20.0, 3, "T is 20.0, but must be a whole number"), (20, 0, "B is 0, but must be at")):
+        with pytest.raises(ValueError, match=text):
+            getattr(tasks, task)(rng(), T, B)
+
+
+def test_one_hot_takes_no_more_memory_than_its_rows():
+    tracemalloc.start()
+    rows = tasks.one_hot(np.arange(10), 30_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows.sum() == 10
+    assert peak < 2 * rows.nbytes
+    with pytest.raises(ValueError, match="size is 0, but must be at least 1"):
+        tasks.one_hot([], 0)
 
 
 def test_one_hot_rows_have_a_one_at_the_token():
