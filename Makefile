@@ -1,7 +1,8 @@
 # Needs Python 3.11 or newer and make; everything else is installed into .venv from requirements.lock.
 PYTHON ?= python3
-BIN    := .venv/bin
-READY  := .venv/.ready
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
 
 # The same page twice is the same bytes; one BLAS thread is fastest at these sizes; logs stay quiet.
 export SOURCE_DATE_EPOCH ?= 1795219200
@@ -13,10 +14,10 @@ LATEX := latexmk texlive-xetex texlive-latex-extra texlive-fonts-recommended \
 	fonts-texgyre fonts-texgyre-math fonts-dejavu-core fontconfig
 
 .DEFAULT_GOAL := help
-.PHONY: help book lite pdf latex test run lab torch lock clean
+.PHONY: help book lite pdf latex test processors reseed mutants oldest newest run lab torch lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(READY) ## build the site into _build/html (open _build/html/index.html)
 	rm -rf _build
@@ -43,7 +44,26 @@ latex:
 test: $(READY) ## lint, test the library, and re-run every notebook against its stored outputs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/ruff check --preview --select PLW1514 .
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+processors: $(READY) ## re-run notebooks and recorded runs with the arithmetic of other processors (ONLY="threads")
+	$(BIN)/python tools/processors.py $(ONLY)
+
+reseed: $(READY) ## re-run every chapter with other seeds, ten times; what fails is no phenomenon
+	$(BIN)/python tools/reseed.py $(SHIFTS)
+
+mutants: $(READY) ## spoil every check of every chapter; what is not noticed is not checked
+	$(BIN)/python tools/mutants.py
+
+oldest: BOUNDS = -E 's/>=([^,]*).*/==\1/'
+newest: BOUNDS = ''
+oldest newest: ## run the tests with the oldest (newest) versions that requirements.txt admits
+	$(PYTHON) -m venv --clear .venv-$@
+	sed $(BOUNDS) requirements.txt | grep -v '^-e' > .venv-$@/requirements.txt
+	.venv-$@/bin/python -m pip install -q -r .venv-$@/requirements.txt
+	.venv-$@/bin/python -m pip install -q --no-deps --no-build-isolation -e .
+	.venv-$@/bin/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 run: $(READY) ## re-run every notebook in place (NB="chapters/bptt.ipynb" for one)
 	$(BIN)/python tools/run_notebooks.py $(NB)
@@ -59,11 +79,11 @@ lock: ## resolve requirements.txt anew into requirements.lock (needs uv)
 		--universal --generate-hashes --no-header -q -o requirements.lock
 
 clean: ## remove everything that was made
-	rm -rf _build .venv .pytest_cache .ruff_cache .hypothesis rnnlib.egg-info
+	rm -rf _build .venv* .pytest_cache .ruff_cache .hypothesis rnnlib.egg-info
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 book")'
-	$(PYTHON) -m venv --clear .venv
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	touch $@

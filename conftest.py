@@ -1,6 +1,10 @@
 import os
 
-os.environ["TQDM_DISABLE"] = "1"  # kernels inherit it: a progress bar would be output that changes
+# What the tests need, they set themselves, before NumPy is imported; kernels and processes inherit it.
+os.environ["TQDM_DISABLE"] = "1"  # a progress bar would be output that changes
+os.environ.setdefault("PYTHONHASHSEED", "0")
+for library in ("OPENBLAS_NUM", "MKL_NUM", "OMP_NUM", "VECLIB_MAXIMUM"):
+    os.environ.setdefault(f"{library}_THREADS", "1")  # fastest at the sizes of the book
 
 
 def pytest_terminal_summary(terminalreporter):

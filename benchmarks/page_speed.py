@@ -58,7 +58,7 @@ def build(source, folder):
 def build_stock(folder, config):
     shutil.copytree(ROOT / "chapters", folder / "chapters")
     shutil.copy(ROOT / "_toc.yml", folder)
-    (folder / "_config.yml").write_text(yaml.safe_dump(config))
+    (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return build(folder, folder)
 
 

@@ -90,6 +90,15 @@ def read(path):
         ) from error
 
 
+def data(name):
+    """Return the path of a recorded file of the book, data("recall.csv"), from whatever folder."""
+    checkout = Path(__file__).parent.parent
+    for folder in (Path("data"), Path("chapters", "data"), checkout / "chapters" / "data"):
+        if (folder / name).exists():
+            return folder / name
+    raise FileNotFoundError(f"{name} is not in the book's chapters/data: run the notebook in its checkout")
+
+
 def probe(path):
     """Make the folder of `path`, and raise OSError unless a file can be written there."""
     path = _path(path)

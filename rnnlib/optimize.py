@@ -104,7 +104,7 @@ def clip_by_norm(gradient, threshold):
     The direction stays, the norm becomes min(|g|, threshold). Like the other two, it raises
     FloatingPointError if g is not finite, and names the array: such a g has no direction.
     """
-    threshold, size = positive("threshold", threshold), norm(_finite(gradient))
+    threshold, size = positive("threshold", threshold, or_inf=True), norm(_finite(gradient))
     return (scale(gradient, threshold / size) if size > threshold else gradient), size
 
 
@@ -118,7 +118,7 @@ def clip_each_by_norm(gradient, threshold):
 
 def clip_by_value(gradient, threshold):
     """Return every entry cut to [-threshold, threshold]. The direction turns, but still descends."""
-    threshold = positive("threshold", threshold)
+    threshold = positive("threshold", threshold, or_inf=True)
     return map_tree(lambda g: np.clip(g, -threshold, threshold), _finite(gradient))
 
 

@@ -51,8 +51,14 @@ def _plus(u, v):
 
 
 def scale(a, factor):
-    """Return factor * a, in the dtype of a."""
-    return map_tree(lambda u: u * u.dtype.type(factor), a)
+    """Return factor * a, in the dtype of a, which must not be of whole numbers."""
+    return map_tree(lambda u: _times(u, factor), a)
+
+
+def _times(u, factor):
+    if u.dtype.kind in "biu":
+        raise ValueError(f"an array of {u.dtype} cannot be scaled: whole numbers would lose the fraction")
+    return u * u.dtype.type(factor)
 
 
 def cast(tree, dtype):

@@ -50,10 +50,10 @@ def whole(name, value, least):
     return number
 
 
-def positive(name, value):
-    """Return `value` as a float if it is a number above 0, else raise ValueError; inf is a number."""
-    if not _real(value) or not value > 0:
-        raise ValueError(f"{name} is {value!r}, but must be a number above 0")
+def positive(name, value, or_inf=False):
+    """Return `value` as a float if it is a finite number above 0 (or inf, on request), else raise ValueError."""
+    if not _real(value) or not value > 0 or not (or_inf or np.isfinite(value)):
+        raise ValueError(f"{name} is {value!r}, but must be a{'' if or_inf else ' finite'} number above 0")
     return float(value)
 
 

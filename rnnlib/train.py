@@ -12,7 +12,7 @@ from tqdm import tqdm
 from . import files
 from .network import forward, pass_both_ways
 from .optimize import Optimizer, clip_by_norm
-from .params import add, norm, not_finite
+from .params import add, leaves, norm, not_finite
 from .shapes import positive, whole
 
 
@@ -62,8 +62,11 @@ def train(
     from there if called with the same arguments. A progress bar shows unless CI or TQDM_DISABLE is set.
     """
     steps, every = whole("steps", steps, 0), whole("every", every, 1)
-    clip = None if clip is None else positive("clip", clip)
+    clip = None if clip is None else positive("clip", clip, or_inf=True)
     window = None if window is None else whole("window", window, 1)
+    if any(np.iscomplexobj(array) for array in leaves(weights)):
+        raise ValueError("weights hold complex numbers, but training takes real ones")
+    _rng(seed, 0)
     plan = _Plan(network, sample, optimizer, seed, clip, window, skip_nonfinite)
     run, history, first = (weights, optimizer.init(weights)), np.zeros((2, steps)), 0
     if path is not None:
@@ -85,11 +88,19 @@ def _step(plan, run, k):
     """Return the run after step k, and the step's loss and norm."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            return _learn(plan, *run, *plan.sample(np.random.default_rng([plan.seed, k])))
+            return _learn(plan, *run, *plan.sample(_rng(plan.seed, k)))
     except FloatingPointError as error:
         if plan.skip_nonfinite:
             return run, (np.nan, np.nan)
         raise FloatingPointError(f"{error} at step {k}: try a smaller rate, or clip") from None
+
+
+def _rng(seed, k):
+    """Return the generator of step k."""
+    try:
+        return np.random.default_rng([seed, k])
+    except (TypeError, ValueError):
+        raise ValueError(f"seed is {seed!r}, but must be a whole number of at least 0, or several") from None
 
 
 def _learn(plan, weights, state, x, y, mask=None):
@@ -110,6 +121,8 @@ def _learn(plan, weights, state, x, y, mask=None):
             gradient = clip_by_norm(gradient, plan.clip)[0]
         state, update = plan.optimizer.update(state, gradient)
         weights = add(weights, update)
+        if not_finite(weights):
+            raise FloatingPointError(f"an update beyond all numbers, first in {not_finite(weights)[0]},")
         loss += E * (mask[now].sum() / mask.sum() if plan.network.mean else 1)
         largest = max(largest, length)
     return (weights, state), (loss, largest)

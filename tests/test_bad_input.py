@@ -332,9 +332,13 @@ OTHER_CALLS = {
         lambda: params.add((np.ones((3, 3)),), (np.ones(3),)),
         "an array of shape (3, 3) and one of shape (3,) cannot be added",
     ),
+    "params.scale": (
+        lambda: params.scale((np.array([3, 4]),), 0.2),
+        "an array of int64 cannot be scaled: whole numbers would lose the fraction",
+    ),
     "rescale, a radius below 0": (
         lambda: initialize.rescale(np.eye(2), -1),
-        "radius is -1, but must be a number above 0",
+        "radius is -1, but must be a finite number above 0",
     ),
     "rescale, not square": (lambda: initialize.rescale(np.ones((2, 3)), 1), "W has shape (2, 3), but must"),
     "no layers": (lambda: initialize.weights(None, LSTM, 1, 1, 1, 0), "layers is 0, but must be at least 1"),
@@ -358,7 +362,7 @@ OTHER_CALLS = {
     ),
     "the strength of omega": (
         lambda: regularize.loss_and_gradient(NET, GOOD.weights, GOOD.x, GOOD.y, strength=-1),
-        "strength is -1, but must be a number above 0",
+        "strength is -1, but must be a finite number above 0",
     ),
 }
 

@@ -101,24 +101,24 @@ def test_every_exercise_has_a_solution(name):
 
 @each_chapter
 def test_a_chapter_can_fetch_the_book_from_its_address_if_it_has_one(name):
-    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    address = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
     found = [cell for cell in CHAPTERS[name].cells if cell.id == "fetch"]
     assert found == (CHAPTERS[name].cells[:1] if address else []), "make run"
     assert all(f'"{address}"' in cell.source and "remove-cell" in cell.metadata.tags for cell in found)
 
 
 def test_the_table_of_contents_lists_every_chapter():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = {toc["root"]} | {entry["file"] for part in toc["parts"] for entry in part["chapters"]}
     pages = [*ROOT.glob("chapters/*.ipynb"), *ROOT.glob("chapters/*.md")]
     assert listed == {f"chapters/{page.stem}" for page in pages}
 
 
 def test_every_citation_has_an_entry_and_every_entry_is_cited():
-    entries = re.findall(r"@\w+\{(\w+),", (ROOT / "chapters" / "references.bib").read_text())
+    entries = re.findall(r"@\w+\{(\w+),", (ROOT / "chapters" / "references.bib").read_text(encoding="utf-8"))
     pages = "".join(map(text, CHAPTERS))
     cited = {key for group in re.findall(r"\{cite:\w\}`([^`]+)`", pages) for key in group.split(",")}
-    library = "".join(path.read_text() for path in (ROOT / "rnnlib").glob("*.py"))
+    library = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "rnnlib").glob("*.py"))
     cited |= set(re.findall(r"\[([a-z]+\d{4})\]", library))
     assert cited == set(entries)
     assert len(set(entries)) == len(entries)
@@ -127,5 +127,5 @@ def test_every_citation_has_an_entry_and_every_entry_is_cited():
 def test_the_readme_shows_the_figure_of_the_first_page():
     outputs = [output for cell in code_cells("index") for output in cell.outputs]
     (png,) = (output.data["image/png"] for output in outputs if "image/png" in output.get("data", {}))
-    shown = re.search(r"!\[.+\]\((.+)\)", (ROOT / "README.md").read_text())[1]
+    shown = re.search(r"!\[.+\]\((.+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))[1]
     assert (ROOT / shown).read_bytes() == base64.b64decode(png), "make run"

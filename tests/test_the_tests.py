@@ -512,8 +512,8 @@ BUGS = {
     },
     ("train", interruption): {
         "every step draws the same batch": (
-            "random.default_rng([plan.seed, k])",
-            "random.default_rng([plan.seed, 0])",
+            "random.default_rng([seed, k])",
+            "random.default_rng([seed, 0])",
         ),
         "batches are keyed by the process": ("= _step(plan, run, k)", "= _step(plan, run, k - first)"),
         "history is lost at resume": ("history[:, :first] = past", "pass"),

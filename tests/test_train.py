@@ -289,6 +289,8 @@ WRONG_NUMBERS = {
     "steps": (10.0, "steps is 10.0, but must be a whole number"),
     "window": (0, "window is 0, but must be at least 1"),
     "clip": (0, "clip is 0, but must be a number above 0"),
+    "seed": (-1, "seed is -1, but must be a whole number of at least 0, or several"),
+    "weights": (map_tree(lambda p: p + 0j, first_weights()), "weights hold complex numbers"),
 }
 
 
@@ -395,6 +397,13 @@ def test_states_that_are_not_finite_stop_the_run_and_name_the_layer_and_the_step
     weights = map_tree(lambda p: 1e160 * np.abs(p), deep)
     with pytest.raises(FloatingPointError, match=r"^layers.0 has states that are not finite at step 0"):
         run(3, weights=weights, net=Network(cells.RELU, squared_error))
+
+
+def test_an_update_that_overflows_stops_the_run_and_names_the_array():
+    with pytest.raises(
+        FloatingPointError, match=r"an update beyond all numbers, first in layers.0.W_hh, at step"
+    ):
+        run(9, optimizer=optimize.adam(1e308), clip=None)
 
 
 def test_a_step_that_is_not_finite_is_skipped_and_counted_on_request():

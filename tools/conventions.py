@@ -59,4 +59,6 @@ if __name__ == "__main__":
     rows = [
         f"{name};{t};{h[0]!r};{h[1]!r}" for name, h_t in states().items() for t, h in enumerate(h_t.tolist())
     ]
-    FILE.write_text("# python tools/conventions.py\nlibrary;t;h_1;h_2\n" + "\n".join(rows) + "\n")
+    FILE.write_text(
+        "# python tools/conventions.py\nlibrary;t;h_1;h_2\n" + "\n".join(rows) + "\n", encoding="utf-8"
+    )

@@ -229,7 +229,7 @@ EXPERIMENTS = {
 def record(name):
     """Run an experiment, all of its runs, and write them down."""
     experiment = EXPERIMENTS[name]
-    with (DATA / f"{name}.csv").open("w", newline="") as file:
+    with (DATA / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         file.write(f"# python tools/experiments.py {name} (numpy {np.__version__})\n")
         table = csv.writer(file, lineterminator="\n")
         table.writerow(Settings._fields + Result._fields)

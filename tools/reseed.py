@@ -2,6 +2,7 @@
 
     python tools/reseed.py                          # all chapters, shifts 1 to 10, recorded in chapters/data
     python tools/reseed.py --shifts 3 4 -- lstm gru # two chapters, two shifts, nothing recorded
+    python tools/reseed.py --drawn 2                # all chapters, two shifts that depend on their text
     python tools/reseed.py --digits --shifts 1 2    # the seeds as they are, draws moved in the last digit
 
 A claim that holds for other seeds is about the phenomenon. One that holds for other last digits does not hang
@@ -13,6 +14,7 @@ import contextlib
 import csv
 import io
 import os
+import random
 import sys
 import warnings
 from collections import Counter
@@ -128,6 +130,14 @@ def rerun(names, shifts, digits=False):
         return {task: future.result() for task, future in zip(tasks, tqdm(futures), strict=True)}
 
 
+def drawn(count):
+    """Draw shifts that nobody has chosen: others after every change of a chapter."""
+    text = "".join(
+        cell.source for name in NAMES for cell in nbformat.read(CHAPTERS / f"{name}.ipynb", 4).cells
+    )
+    return random.Random(text).sample(range(11, 10_000), count)
+
+
 def report(results, margins):
     """Print what failed, in how many of the runs, and with `margins` the range of every measurement."""
     failed, said, spread = Counter(), {}, {}
@@ -164,11 +174,13 @@ if __name__ == "__main__":
     )
     parser.add_argument("names", nargs="*", metavar="chapter", choices=[[], *NAMES], default=[])
     parser.add_argument("--shifts", nargs="+", type=int, default=list(range(1, 11)))
+    parser.add_argument("--drawn", type=int, help="so many shifts, others after every change of a chapter")
     parser.add_argument("--digits", action="store_true", help="move the last digits, not the seeds")
     parser.add_argument("--margins", action="store_true", help="print the range of every measurement")
     options = parser.parse_args()
-    results = rerun(options.names or NAMES, options.shifts, options.digits)
+    shifts = drawn(options.drawn) if options.drawn else options.shifts
+    results = rerun(options.names or NAMES, shifts, options.digits)
     report(results, options.margins)
-    if not (options.names or options.digits):
-        record(results, options.shifts)
+    if not (options.names or options.digits or options.drawn):
+        record(results, shifts)
     sys.exit(any(not held.holds for found in results.values() for held in found))

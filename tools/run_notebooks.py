@@ -14,7 +14,7 @@ from rnnlib.interactive import shrink
 
 ROOT = Path(__file__).resolve().parent.parent
 README_FIGURE = ROOT / "_static" / "journey.png"
-ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 FETCH = f"""# @title Away from the book, run this first: it fetches rnnlib and the data
 from pathlib import Path
 

@@ -29,7 +29,10 @@ def read(folder):
     paths = [path for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts]
     return Site(
         folder,
-        {str(path.relative_to(folder)): BeautifulSoup(path.read_text(), "html.parser") for path in paths},
+        {
+            str(path.relative_to(folder)): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+            for path in paths
+        },
     )
 
 

@@ -39,7 +39,7 @@ by_hand = (1 - net.h[2] ** 2) * (net.h[1] + through_h_1)
 print("difference", sp.simplify(net.h[2].diff(net.w) - by_hand))""",
     """from pathlib import Path
 
-year = [line.split(",")[0] for line in Path("data/sunspots.csv").read_text().splitlines()]
+year = [line.split(",")[0] for line in Path("data/sunspots.csv").read_text(encoding="utf-8").splitlines()]
 print("last year", year[-1], "style", Path("matplotlibrc").exists())""",
     """import inspect
 import os
@@ -91,7 +91,7 @@ def cdn(request):
             pytest.skip(f"npm does not reach pyodide@{constants.PYODIDE_VERSION}")
     with tarfile.open(next(folder.glob("*.tgz"))) as archive:
         archive.extractall(folder, filter="data")
-    lock = json.loads((folder / "package" / constants.PYODIDE_LOCK).read_text())
+    lock = json.loads((folder / "package" / constants.PYODIDE_LOCK).read_text(encoding="utf-8"))
     wanted = pure(lock, ("ipython", "jedi", "micropip", "sympy", "tqdm"))
     wheels = folder / "wheels"
     if not all((wheels / package["file_name"]).exists() for package in wanted):
@@ -135,8 +135,10 @@ def test_every_chapter_is_there_as_it_is_after_a_cell_that_installs_rnnlib(stage
 
 
 def test_the_site_holds_rnnlib_and_whatever_the_chapters_load(staged, site):
-    assert set(json.loads((site / "pypi" / "all.json").read_text())) == {"comm", "rnnlib"}
-    listed = json.loads((site / "api" / "contents" / "chapters" / "data" / "all.json").read_text())["content"]
+    assert set(json.loads((site / "pypi" / "all.json").read_text(encoding="utf-8"))) == {"comm", "rnnlib"}
+    listed = json.loads(
+        (site / "api" / "contents" / "chapters" / "data" / "all.json").read_text(encoding="utf-8")
+    )["content"]
     assert {file["name"] for file in listed} == {path.name for path in ROOT.glob("chapters/data/*")}
 
 

@@ -63,8 +63,8 @@ def plant(folder, fault):
     """Make a site of two pages, the first with a fault, and return its folder."""
     site = folder / "book"
     site.mkdir()
-    (site / "a.html").write_text(PAGE.format(fault))
-    (site / "b.html").write_text(PAGE.format(NEXT))
+    (site / "a.html").write_text(PAGE.format(fault), encoding="utf-8")
+    (site / "b.html").write_text(PAGE.format(NEXT), encoding="utf-8")
     mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
     (site / "mathjax").symlink_to(mathjax)
     return site
