@@ -51,7 +51,7 @@ def whole(name, value, least):
 
 
 def positive(name, value, or_inf=False):
-    """Return `value` as a float if it is a finite number above 0 (or inf, on request), else raise ValueError."""
+    """Return `value` as a float if it is a number above 0, finite unless `or_inf`, else raise ValueError."""
     if not _real(value) or not value > 0 or not (or_inf or np.isfinite(value)):
         raise ValueError(f"{name} is {value!r}, but must be a{'' if or_inf else ' finite'} number above 0")
     return float(value)
