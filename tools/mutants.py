@@ -197,6 +197,8 @@ def try_cells(cells, most, width=1, wanted=None):
         if wanted is None or number in wanted:
             new, could = drawn(block, live, known, most)
             every |= could
+            if wanted is not None:  # whether a later block notices the mutant of a function is not seen
+                new = {key: pair for key, pair in new.items() if not pair[0].function}
             try_block(block, space, live, tried, new, width)
         elif number > max(wanted):
             break

@@ -285,7 +285,8 @@ def changed(statement, leaf, path, source):
 
 def mutants(statement, leaf, known=()):
     """List the mutants of a statement that change one thing below a leaf of it; `known` names are at hand."""
-    near, found = names(statement) | set(known), {}
+    arguments = {node.arg for node in ast.walk(statement) if isinstance(node, ast.arg)}
+    near, found = names(statement) | arguments | set(known), {}
     for path, node in walk(leaf.node):
         for source in (source for rule in RULES for source in rule(node, near)):
             if mutant := changed(statement, leaf, path, source):
