@@ -1,6 +1,7 @@
 """What a check rests on, read from the source: assignments before it, heads of loops, functions it calls."""
 
 import ast
+import copy
 from typing import NamedTuple
 
 VERBS = ("check", "refute", "within")
@@ -32,6 +33,13 @@ class Site(NamedTuple):
         return label.value if isinstance(label, ast.Constant) else ast.unparse(label)
 
 
+class Block(NamedTuple):
+    """The statements of a cell with checks and of the cells before it that have none, and each one's cell."""
+
+    statements: list
+    cells: list
+
+
 def steps(node):
     """Yield (field, position) and child for every child of a node."""
     for field, value in ast.iter_fields(node):
@@ -39,6 +47,22 @@ def steps(node):
             yield (field, None), value
         elif isinstance(value, list):
             yield from (((field, k), child) for k, child in enumerate(value) if isinstance(child, ast.AST))
+
+
+def at(tree, step):
+    """Return the child of a node to which a step leads."""
+    field, k = step
+    return getattr(tree, field) if k is None else getattr(tree, field)[k]
+
+
+def put(tree, path, new):
+    """Return a copy of a tree with `new` at the end of a path."""
+    if not path:
+        return new
+    (field, k), old, tree = path[0], getattr(tree, path[0][0]), copy.copy(tree)
+    child = put(at(tree, path[0]), path[1:], new)
+    setattr(tree, field, child if k is None else [*old[:k], child, *old[k + 1 :]])
+    return tree
 
 
 def names(node):
@@ -117,6 +141,19 @@ def verb(node):
     """Return the name of the verb that a node calls with something to compare, or nothing."""
     name = getattr(getattr(node, "func", None), "id", "")
     return name if name in VERBS and len(node.args) > 1 else ""
+
+
+def blocks(cells):
+    """Cut the cells of a notebook into blocks; what comes after the last check is in the last one."""
+    statements, places, found = [], [], []
+    for k, cell in enumerate(cells):
+        if cell.cell_type == "code" and cell.get("id") != "fetch":
+            body = ast.parse(cell.source).body
+            statements, places = statements + body, places + [k] * len(body)
+            if any(verb(node) for statement in body for node in ast.walk(statement)):
+                found.append(Block(statements, places))
+                statements, places = [], []
+    return [*found, Block(statements, places)]
 
 
 def sites(block):

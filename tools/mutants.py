@@ -15,7 +15,6 @@ import argparse
 import ast
 import contextlib
 import csv
-import hashlib
 import io
 import os
 import re
@@ -32,8 +31,8 @@ import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
 import yaml
-from dependence import Leaf, binds, called, defined, sites, verb
-from mutations import NEIGHBOURS, changed, mutants, wrapped
+from dependence import Leaf, binds, blocks, called, defined, sites, verb
+from mutations import NEIGHBOURS, changed, draw, mutants, wrapped
 from reseed import CHAPTERS
 
 KINDS = ("numbered equations", "other checks", "both sides")
@@ -53,26 +52,6 @@ class Tried(NamedTuple):
     def kind(self):
         equation = any("eq-" in label for label in self.one)
         return KINDS[2] if not self.one else KINDS[0] if equation else KINDS[1]
-
-
-class Block(NamedTuple):
-    """The statements of a cell with checks and of the cells before it that have none, and each one's cell."""
-
-    statements: list
-    cells: list
-
-
-def blocks(cells):
-    """Cut the cells of a notebook into blocks; what comes after the last check is in the last one."""
-    statements, places, found = [], [], []
-    for k, cell in enumerate(cells):
-        if cell.cell_type == "code" and cell.get("id") != "fetch":
-            body = ast.parse(cell.source).body
-            statements, places = statements + body, places + [k] * len(body)
-            if any(verb(node) for statement in body for node in ast.walk(statement)):
-                found.append(Block(statements, places))
-                statements, places = [], []
-    return [*found, Block(statements, places)]
 
 
 def execute(statements, space):
@@ -145,9 +124,14 @@ def levels(block, site, live, known):
         yield [mutant for leaf in lines for mutant in mutants(leaf.node, leaf, known)], bool(both)
 
 
-def draw(keys, most):
-    """Choose at most so many of a list, by a hash of each, so that the choice changes with the text alone."""
-    return sorted(keys, key=lambda key: hashlib.sha256(str(key).encode()).digest())[:most]
+def go_on(block, space):
+    """Run a block as it is, a statement at a time; say what fails, and go on."""
+    for statement, cell in zip(*block, strict=True):
+        try:
+            execute([statement], space)
+        except Exception as error:
+            print(f"cell {cell} fails as it is: {str(error)[:100]}", flush=True)
+    plt.close("all")
 
 
 def drawn(block, live, known, most):
@@ -179,7 +163,7 @@ def try_block(block, space, live, tried, new, width):
     start = spent()
     control = [live[name] for name in reached] + block.statements
     if todo and fates([control], space, 600) != ["survived"]:
-        print(f"cell {block.cells[-1]}: fails once its functions are defined anew; left out", flush=True)
+        print(f"cell {block.cells[-1]}: fails with its functions defined anew; left out", flush=True)
         return
     seconds = 5 * (spent() - start) + 2
     programs = [program(block.statements, mutant) for mutant, _ in todo.values()]
@@ -203,8 +187,7 @@ def try_cells(cells, most, width=1, wanted=None):
         elif number > max(wanted):
             break
         start = spent()
-        execute(block.statements, space)
-        plt.close("all")
+        go_on(block, space)
         own += spent() - start
         for statement in block.statements:
             for name in binds(statement):

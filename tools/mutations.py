@@ -1,11 +1,11 @@
 """The mutations that matter in this field: a rule takes a node of a program, and yields its neighbours."""
 
 import ast
-import copy
+import hashlib
 import re
 from typing import NamedTuple
 
-from dependence import SIMPLE, defined, names, steps
+from dependence import SIMPLE, at, defined, names, put, steps
 
 GATES = ("ifog", "zsq", "zrq")
 NEIGHBOURS = {
@@ -236,22 +236,6 @@ def walk(node, path=()):
         yield from walk(child, (*path, step))
 
 
-def at(tree, step):
-    """Return the child of a node to which a step leads."""
-    field, k = step
-    return getattr(tree, field) if k is None else getattr(tree, field)[k]
-
-
-def put(tree, path, new):
-    """Return a copy of a tree with `new` at the end of a path."""
-    if not path:
-        return new
-    (field, k), old, tree = path[0], getattr(tree, path[0][0]), copy.copy(tree)
-    child = put(at(tree, path[0]), path[1:], new)
-    setattr(tree, field, child if k is None else [*old[:k], child, *old[k + 1 :]])
-    return tree
-
-
 def clipped(before, after, room=28):
     """Return before -> after, of long lines only what differs and its surroundings."""
     if max(len(before), len(after)) > 84:
@@ -292,6 +276,11 @@ def mutants(statement, leaf, known=()):
             if mutant := changed(statement, leaf, path, source):
                 found.setdefault(ast.unparse(mutant.statement), mutant)
     return list(found.values())
+
+
+def draw(keys, most):
+    """Choose at most so many of a list, by a hash of each, so that the choice changes with the text alone."""
+    return sorted(keys, key=lambda key: hashlib.sha256(str(key).encode()).digest())[:most]
 
 
 def wrapped(site):
