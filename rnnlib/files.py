@@ -57,7 +57,10 @@ def write(path, arrays):
     new, old = _beside(path), _beside(path)
     try:
         with new.open("xb") as file:
-            np.savez(file, **arrays)
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, array in arrays.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
         if path.exists():

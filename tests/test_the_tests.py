@@ -527,7 +527,7 @@ BUGS = {
             "new, old = _beside(path), _beside(path)",
             "new, old = path, _beside(path)",
         ),
-        "pickles are loaded": ("allow_pickle=False", "allow_pickle=True"),
+        "pickles are loaded": ("file, allow_pickle=False", "file, allow_pickle=True"),
         "the save before is lost": ('old.replace(f"{path}.bak")', "pass"),
     },
     ("initialize", first_weights): {
