@@ -98,7 +98,7 @@ def _step(plan, run, k):
 def _rng(seed, k):
     """Return the generator of step k."""
     try:
-        return np.random.default_rng([seed, k])
+        return np.random.default_rng([*np.atleast_1d(seed).tolist(), k])
     except (TypeError, ValueError):
         raise ValueError(f"seed is {seed!r}, but must be a whole number of at least 0, or several") from None
 

@@ -512,8 +512,8 @@ BUGS = {
     },
     ("train", interruption): {
         "every step draws the same batch": (
-            "random.default_rng([seed, k])",
-            "random.default_rng([seed, 0])",
+            "atleast_1d(seed).tolist(), k]",
+            "atleast_1d(seed).tolist(), 0]",
         ),
         "batches are keyed by the process": ("= _step(plan, run, k)", "= _step(plan, run, k - first)"),
         "history is lost at resume": ("history[:, :first] = past", "pass"),
