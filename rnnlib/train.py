@@ -105,7 +105,7 @@ def _rng(seed, k):
 
 def _learn(plan, weights, state, x, y, mask=None):
     """Take one step, an update per window; return (weights, state), and the loss and the largest norm."""
-    size, mask = plan.window or len(x), np.ones(np.shape(x)[:2]) if mask is None else mask
+    size, mask = plan.window or len(x), np.ones(np.shape(x)[:2]) if mask is None else np.asanyarray(mask)
     loss, largest, start = 0.0, 0.0, None
     for t in range(0, len(x), size):
         now = slice(t, t + size)
