@@ -96,6 +96,8 @@ def deltas(cell, params, tape, dE, carry=(0.0, 0.0)):
     """
     state = tape.h[1:].shape
     fits("dE", dE, state)
+    if len(carry) != 2:
+        raise ValueError(f"carry has {len(carry)} parts, but must be (dE/dh, dE/dc)")
     for name, error in zip(("dh", "dc"), carry, strict=True):
         if np.ndim(error):  # a number is an error for every unit
             fits(f"the carry's {name}", error, state[1:])

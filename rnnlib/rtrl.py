@@ -12,6 +12,7 @@ the c_0 of a cell without memory may be (). Raises ValueError if a shape does no
 import numpy as np
 
 from .params import flatten, unflatten
+from .shapes import expect, fits
 
 STEP = 1e-30  # of the complex step that differentiates a cell
 
@@ -63,7 +64,7 @@ def uoro(cell, params, x, h_0, c_0, dE, sign):
     """
     theta = _check(cell, params, x, h_0, c_0, dE)
     (_, h_0, c_0), P, n = theta, len(flatten(theta)), len(h_0)
-    _fits("sign", sign, (len(x) + 1, 2 * n))
+    fits("sign", sign, (len(x) + 1, 2 * n))
     h, c, gradient = h_0, c_0, np.zeros(P)
     s = sign[0].astype(float)  # ds_0/dtheta is the identity on (h_0, c_0)
     weight = np.concatenate([np.zeros(P - 2 * n), s])
@@ -86,18 +87,10 @@ def _check(cell, params, x, h_0, c_0, dE):
     rows, m = np.shape(params.W_hx)
     n, T = rows // cell.gates, len(x)
     c_0 = np.zeros(n) if not cell.memory and isinstance(c_0, tuple) else c_0
-    _fits("W_hh", params.W_hh, (rows, n))
-    _fits("b_h", params.b_h, (rows,))
-    _fits("x", x, (T, m))
-    _fits("h_0", h_0, (n,))
-    _fits("c_0", c_0, (n,))
-    _fits("dE", dE, (T, n))
+    arrays = {"W_hh": (rows, n), "b_h": (rows,), "x": (T, m), "h_0": (n,), "c_0": (n,), "dE": (T, n)}
+    for (name, shape), array in zip(arrays.items(), (params.W_hh, params.b_h, x, h_0, c_0, dE), strict=True):
+        expect(name, array, shape)
     return params, h_0, c_0
-
-
-def _fits(name, array, shape):
-    if np.shape(array) != shape:
-        raise ValueError(f"{name} has shape {np.shape(array)}, but must have shape {shape}")
 
 
 def _balance(a, b):

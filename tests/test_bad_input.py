@@ -324,6 +324,12 @@ OTHER_CALLS = {
         lambda: readout.gradients(GOOD.weights.readout, np.ones((T, B, N)), np.ones((B, T, O))),
         "r has shape (2, 5, 6), but must have shape (5, 2, 6)",
     ),
+    "a carry of three parts": (
+        lambda: recurrence.deltas(
+            LSTM, GOOD.weights.layers[0], a_run()[0].tapes[0], np.ones((T, B, N)), (0.0,) * 3
+        ),
+        "carry has 3 parts, but must be (dE/dh, dE/dc)",
+    ),
     "recurrence.gradients": (
         lambda: recurrence.gradients(a_run()[0].tapes[0], *np.ones((2, B, T, 4 * N))),
         "delta has shape (2, 5, 12), but must have shape (5, 2, 12)",
@@ -378,7 +384,9 @@ FORWARD_MODE = {
     "errors that are too long": ({"dE": np.ones((T + 1, N))}, f"dE has shape ({T + 1}, {N})"),
     "a batch": ({"x": GOOD.x}, f"x has shape ({T}, {B}, {M})"),
     "a state too large": ({"h_0": np.ones(N + 1)}, f"h_0 has shape ({N + 1},)"),
-    "no memory": ({"c_0": ()}, "c_0 has shape (0,), but must have shape (3,)"),
+    "no memory": ({"c_0": ()}, "c_0 is a tuple, but must be an array of shape (3,)"),
+    "a list": ({"x": GOOD.x[:, 0].tolist()}, f"x is a list, but must be an array of shape ({T}, {M})"),
+    "errors without value": ({"dE": np.full((T, N), np.nan)}, "dE contains NaN or inf"),
 }
 
 
