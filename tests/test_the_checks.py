@@ -115,6 +115,8 @@ def test_a_mutant_is_one_change_that_matters_in_this_field(source, expected):
         "x = rng.standard_normal((T + 1, n))",
         "y = [None] * 3 + [0]",
         "y = [g(seed) for seed in range(5)]",
+        "y = [g(seed=k) for k in range(5)]",
+        "y = x * 1.0",
         "y = g(x, axis=-1)",
         "import numpy as np",
         "",

@@ -105,7 +105,7 @@ def factors(node, near):
     """Forget a factor, a denominator or an exponent, or turn a product of matrices round."""
     match node:
         case ast.BinOp(left=a, op=ast.Mult(), right=b) if not is_list(node):
-            yield from (text(a), text(b))
+            yield from (text(a), text(b)) if ast.unparse(b) != "1.0" else ()  # which makes a float of it
         case ast.BinOp(left=a, op=ast.Div() | ast.FloorDiv() | ast.Pow()):
             yield text(a)
         case ast.BinOp(left=a, op=ast.MatMult(), right=b):
@@ -222,6 +222,9 @@ def varied(node):
             return
         case ast.For(target=a) | ast.comprehension(target=a) if re.search("_$|seed|draw", ast.unparse(a)):
             wanted = {ast.For: ("body",), ast.comprehension: ("ifs",)}
+        case ast.ListComp(generators=loops) | ast.GeneratorExp(generators=loops):
+            if any(f"seed={ast.unparse(loop.target)}" in ast.unparse(node.elt) for loop in loops):
+                wanted = {type(node): ("elt",)}
         case ast.keyword(arg=name) if name in SILENT:
             return
     for step, child in steps(node):
