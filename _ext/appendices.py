@@ -207,9 +207,14 @@ class Annotated(Unsorted):
         return entry_text
 
 
-def add_notation_button(app, pagename, templatename, context, doctree):
+def add_buttons(app, pagename, templatename, context, doctree):
+    """Add the buttons of the notation card and, on a page with code, of the evidence."""
     button = {"type": "link", "url": context["pathto"]("chapters/notation"), "icon": "fas fa-subscript"}
     context["header_buttons"].append(button | {"tooltip": "Notation", "label": "notation"})
+    if context.get("page_source_suffix") == ".ipynb":
+        button = {"type": "javascript", "javascript": "toggleEvidence()", "icon": "fas fa-check-double"}
+        words = "Unfold the evidence: the code of all checks"
+        context["header_buttons"].append(button | {"tooltip": words, "label": "evidence"})
 
 
 def setup(app):
@@ -227,5 +232,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", describe)
     app.connect("autodoc-skip-member", leave_out_fields)
     app.connect("autodoc-process-signature", name_functions)
-    app.connect("html-page-context", add_notation_button, priority=600)
+    app.connect("html-page-context", add_buttons, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

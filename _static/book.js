@@ -33,6 +33,40 @@ function linkLabels() {
       .replace(/✗/g, '<span class="differs">✗</span>');
 }
 
+// The number of an equation leads to the check that verifies it, which leads back, and says how.
+function linkProofs() {
+  for (const output of document.querySelectorAll(".cell_output .output.stream pre"))
+    for (const link of output.querySelectorAll('a[href^="#equation-"]')) {
+      const number = document.querySelector(`${link.hash} .eqno`);
+      if (!number || number.querySelector(".proof")) continue;
+      const rest = document.createRange();
+      rest.setStartAfter(link);
+      rest.setEndAfter(output.lastChild);
+      const how = rest.toString().match(/ · (.+)/)[1];
+      const proof = document.createElement("a");
+      link.id = `proof-${link.hash.slice("#equation-".length)}`;
+      proof.href = `#${link.id}`;
+      proof.className = "proof";
+      proof.title = how === "exact, by SymPy" ? "proved by SymPy" : `verified: ${how}`;
+      proof.ariaLabel = proof.title;
+      proof.textContent = "✓";
+      number.append(proof);
+    }
+}
+
+// Evidence is what a lecture leaves out: one switch unfolds it, on this page and on those that follow. An
+// address with ?evidence unfolds it as well.
+function unfoldEvidence(open) {
+  for (const code of document.querySelectorAll("div.cell > details.hide")) code.open = open;
+  for (const button of document.querySelectorAll(".btn-evidence")) button.ariaPressed = open;
+}
+
+function toggleEvidence() {
+  const open = localStorage.getItem("evidence") !== "open";
+  localStorage.setItem("evidence", open ? "open" : "folded");
+  unfoldEvidence(open);
+}
+
 // A line may break after a formula, but not before the comma that follows it.
 function keepTogether() {
   for (const formula of document.querySelectorAll("span.math")) {
@@ -58,6 +92,9 @@ function reachWideEquations() {
 document.addEventListener("DOMContentLoaded", () => {
   repair();
   linkLabels();
+  linkProofs();
+  if (new URLSearchParams(location.search).has("evidence")) localStorage.setItem("evidence", "open");
+  unfoldEvidence(localStorage.getItem("evidence") === "open");
   keepTogether();
   // Font Awesome replaces the icons later, and says so with a class.
   new MutationObserver((_, observer) => {

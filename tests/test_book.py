@@ -2,11 +2,13 @@
 
 import ast
 import base64
+import copy
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+import run_notebooks
 import yaml
 from evidence import CHAPTERS, CLAIMS, VERBS, calls, code_cells, equations, labels, text, verified
 
@@ -51,6 +53,34 @@ def test_every_figure_has_a_name_a_caption_an_alt_text_and_at_most_60_kb(name):
 @each_chapter
 def test_a_cell_has_at_most_25_lines(name):
     assert max(len(cell.source.splitlines()) for cell in code_cells(name)) <= 25
+
+
+@each_chapter
+def test_evidence_is_folded_and_nothing_else_as_make_run_writes_it(name):
+    for cell in (cell for cell in code_cells(name) if cell.id != "fetch"):
+        again = copy.deepcopy(cell)
+        run_notebooks.fold(again)
+        assert again.metadata == cell.metadata
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("for k in range(3):\n    within('k', k, 0, 3)", "check"),
+        ("import numpy as np\nfrom rnnlib import tasks", "imports"),
+        ("def step(h):\n    return np.tanh(W @ h)", ""),
+        ("h = step(check)", ""),
+    ],
+)
+def test_evidence_is_what_verifies_or_only_imports(source, kind):
+    assert run_notebooks.folded(nbformat.v4.new_code_cell(source)) == kind
+
+
+def test_evidence_is_what_draws_or_is_marked_as_an_experiment():
+    drawn = nbformat.v4.new_output("display_data", {"image/png": ""})
+    assert run_notebooks.folded(nbformat.v4.new_code_cell("plt.show()", outputs=[drawn])) == "picture"
+    marked = nbformat.v4.new_code_cell("run = train()", metadata={"tags": ["experiment"]})
+    assert run_notebooks.folded(marked) == "experiment"
 
 
 @each_chapter

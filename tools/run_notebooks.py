@@ -1,5 +1,9 @@
-"""Re-run notebooks in place, each in its own kernel, and store nothing that changes from run to run."""
+"""Re-run notebooks in place, each in its own kernel, and store nothing that changes from run to run.
 
+What a page and JupyterLab show of a cell at first is decided here, by one rule: see `folded`.
+"""
+
+import ast
 import base64
 import os
 import sys
@@ -23,6 +27,7 @@ if not Path("matplotlibrc").exists():
     get_ipython().system(f"[ -d book ] || git clone -q --depth 1 {{address}} book")
     get_ipython().run_line_magic("cd", "-q book/chapters")
     get_ipython().run_line_magic("pip", "install -q ..[chapters]")"""
+VERBS = {"check", "refute", "within"}
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -33,6 +38,40 @@ def first_cells():
     """Return the cell that fetches the book, if it has an address; pages leave it out, Colab folds it."""
     tags = {"cellView": "form", "tags": ["remove-cell"]}
     return [nbformat.v4.new_code_cell(FETCH, id="fetch", metadata=tags)] if ADDRESS else []
+
+
+def folded(cell):
+    """Return what the code of a cell is if it is one click away, or "" if the lecture shows it.
+
+    A lecture shows the lines that build a thing. What verifies it, imports, draws, or prepares an experiment
+    is evidence. The first three can be seen; the last one its author marks, by the tag `experiment`.
+    """
+    body = ast.parse(cell.source).body
+    called = {getattr(n.func, "id", "") for s in body for n in ast.walk(s) if isinstance(n, ast.Call)}
+    shown = {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}
+    if called & VERBS:
+        return "check"
+    if all(isinstance(statement, ast.Import | ast.ImportFrom) for statement in body):
+        return "imports"
+    if shown & {"image/png", "text/html"}:
+        return "picture"
+    return "experiment" if "experiment" in cell.metadata.get("tags", []) else ""
+
+
+def fold(cell):
+    """Write into the metadata of a code cell whether its code is folded: for the site, and for JupyterLab."""
+    kind, metadata = folded(cell), cell.metadata
+    tags = {tag for tag in metadata.pop("tags", []) if tag != "hide-input"}
+    options = {key: value for key, value in metadata.pop("mystnb", {}).items() if "prompt" not in key}
+    metadata.pop("jupyter", None)
+    if kind and not tags & {"remove-input", "remove-cell"}:
+        tags |= {"hide-input"}
+        options |= {f"code_prompt_{way}": f"code: {kind}" for way in ("show", "hide")}
+        metadata["jupyter"] = {"source_hidden": True}
+    if options:
+        metadata["mystnb"] = options
+    if tags:
+        metadata["tags"] = sorted(tags)
 
 
 def run(path):
@@ -47,6 +86,8 @@ def run(path):
         coalesce_streams=True,  # how the kernel cuts up its prints is chance
     ).execute()
     for cell in notebook.cells:
+        if cell.cell_type == "code":
+            fold(cell)
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = shrink(base64.b64decode(output.data["image/png"]))

@@ -49,6 +49,20 @@ window.probes = {
     !part.closest("details:not([open])") &&
     (!part.checkVisibility() || part.offsetHeight < 5 || part.naturalWidth === 0))),
 
+  // What a lecture looks like: screens of 800 points, the share of code, lines that verify, screens to a picture.
+  lecture() {
+    const article = document.querySelector("article"), box = article.getBoundingClientRect();
+    const seen = [...article.querySelectorAll(".cell_input")].filter((part) => part.offsetHeight > 2);
+    const heights = seen.map((part) => part.getBoundingClientRect().height);
+    const pictures = [...article.querySelectorAll("img")].map((image) => image.getBoundingClientRect());
+    return {
+      screens: box.height / 800,
+      code: heights.reduce((sum, height) => sum + height, 0) / box.height,
+      verbs: seen.flatMap((part) => part.innerText.match(/^\s*(check|refute|within)\(/gm) ?? []).length,
+      picture: (pictures.find((image) => image.height > 90).top - box.top) / 800,
+    };
+  },
+
   // Axe needs a second for 2000 elements. Pieces of code and formulas with the same classes all the way up
   // have the same colours: one of each kind is enough.
   thin() {

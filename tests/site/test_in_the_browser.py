@@ -133,7 +133,7 @@ def test_tab_reaches_every_control_of_a_chapter(page, base, parsed):
 def test_enter_and_space_open_and_close_what_is_folded(page, base, parsed):
     for path in pages_with(parsed, "details.hide")[:1] + pages_with(parsed, ".solution.dropdown")[:1]:
         go(page, base + path)
-        for fold in page.locator("details.hide > summary").all():
+        for fold in page.locator("details.hide > summary:visible").all():
             is_open = "summary => summary.parentElement.open"
             fold.press("Enter")
             assert fold.evaluate(is_open)
@@ -151,7 +151,7 @@ def test_enter_and_space_open_and_close_what_is_folded(page, base, parsed):
 def test_a_click_on_the_title_of_a_solution_opens_it(page, base, parsed):
     go(page, base + pages_with(parsed, ".solution.dropdown")[0])
     solution = page.locator(".solution.dropdown").first
-    solution.locator(".admonition-title").click()
+    solution.locator(".admonition-title").first.click()
     assert "toggle-hidden" not in solution.get_attribute("class")
 
 
@@ -162,6 +162,53 @@ def test_enter_on_the_theme_switch_changes_the_theme(page, base, parsed):
         page.locator(".theme-switch-button:visible").first.press("Enter")
         themes.add(page.evaluate("document.documentElement.dataset.theme"))
     assert themes == {"light", "dark"}
+
+
+def chapters(parsed):
+    """List the pages of the chapters: those that end with exercises."""
+    return [path for path in pages.reading_order(parsed) if parsed.pages[path].select_one("#exercises")]
+
+
+def test_a_chapter_is_a_lecture_with_its_evidence_folded(page, base, parsed, record_property):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    for path in chapters(parsed):
+        go(page, base + path)
+        seen = page.evaluate("probes.lecture()")
+        words = "{screens:.1f} screens, {code:.0%} code, first picture after {picture:.1f} screens"
+        record_property("shown", f"{path}: {words.format(**seen)}")
+        assert seen["verbs"] == 0, path
+        assert seen["code"] <= 0.3, path
+        assert seen["picture"] <= 2.2, path  # two screens here; other machines have other letters
+
+
+def test_the_number_of_every_equation_leads_to_what_verifies_it_and_says_how(page, base, parsed):
+    for path in chapters(parsed):
+        go(page, base + path)
+        without = """() => [...document.querySelectorAll("[id^=equation-eq-] .eqno")]
+          .filter((number) => !number.querySelector(".proof")).map((number) => number.textContent)"""
+        assert page.evaluate(without) == []
+        for proof in page.locator(".eqno .proof").all():
+            assert proof.get_attribute("aria-label").startswith(("proved by", "verified: "))
+            assert page.locator(f".cell_output {proof.get_attribute('href')}").count() == 1
+
+
+def test_one_switch_unfolds_all_evidence_here_and_on_the_pages_after_and_so_does_the_address(
+    browser, base, parsed
+):
+    first, second, *_ = chapters(parsed)
+    closed = "document.querySelectorAll('div.cell > details.hide:not([open])').length"
+    with new_page(browser) as page:
+        go(page, base + first)
+        assert page.evaluate(closed) > 5
+        page.locator(".btn-evidence").press("Enter")
+        assert page.evaluate(closed) == 0
+        go(page, base + second)
+        assert page.evaluate(closed) == 0
+        page.locator(".btn-evidence").press("Enter")
+        assert page.evaluate(closed) > 5
+    with new_page(browser) as page:
+        go(page, f"{base}{first}?evidence")
+        assert page.evaluate(closed) == 0
 
 
 def search(page, word):
