@@ -11,10 +11,11 @@ from PIL import Image
 SCRIPT = """(() => {
   const root = document.getElementById("%(id)s"), frames = %(frames)s, label = %(label)s, alt = %(alt)s;
   const image = root.querySelector("img"), slider = root.querySelector("input");
+  const sources = frames.map(([, webp]) => webp ? "data:image/webp;base64," + webp : image.src);
   slider.disabled = false;
   slider.addEventListener("input", () => {
-    const [value, png] = frames[+slider.value];
-    image.src = "data:image/png;base64," + png;
+    const [value] = frames[+slider.value];
+    image.src = sources[+slider.value];
     image.alt = `${alt} Shown: ${label} = ${value}.`;
     root.querySelector("output").value = value;
     slider.setAttribute("aria-valuetext", value);
@@ -31,9 +32,13 @@ class Slider:
     """
 
     def __init__(self, frames, label, alt, first):
-        self.frames = [(f"{value:g}", _png(figure)) for value, figure in frames.items()]
+        pictures = [_drawn(figure) for figure in frames.values()]
+        self.frames = [
+            (f"{value:g}", _webp(picture)) for value, picture in zip(frames, pictures, strict=True)
+        ]
         self.label, self.alt = label, alt
         self.first = list(frames).index(first)
+        self.png = shrink(pictures[self.first])
 
     def __repr__(self):
         return f"<Slider: {self.label} = {', '.join(value for value, _ in self.frames)}>"
@@ -41,19 +46,20 @@ class Slider:
     def _repr_mimebundle_(self, include=None, exclude=None):
         return {
             "text/html": self._html(),
-            "image/png": self.frames[self.first][1],
+            "image/png": self.png,
             "text/plain": repr(self),
         }
 
     def _html(self):
-        value, png = self.frames[self.first]
+        value, webp = self.frames[self.first]
         name = "slider-" + hashlib.sha256(json.dumps(self.frames).encode()).hexdigest()[:12]
-        parts = {"id": name, "frames": self.frames, "label": self.label, "alt": self.alt}
+        others = [(mark, "" if mark == value else picture) for mark, picture in self.frames]
+        parts = {"id": name, "frames": others, "label": self.label, "alt": self.alt}
         script = SCRIPT % {key: part if key == "id" else json.dumps(part) for key, part in parts.items()}
         label, alt = html.escape(self.label), html.escape(f"{self.alt} Shown: {self.label} = {value}.")
         marks = "".join(f'<option value="{k}">{mark}</option>' for k, (mark, _) in enumerate(self.frames))
         return (
-            f'<div class="slider" id="{name}"><img src="data:image/png;base64,{png}" alt="{alt}">'
+            f'<div class="slider" id="{name}"><img src="data:image/webp;base64,{webp}" alt="{alt}">'
             f'<p><label for="{name}-at">{label}</label> = <output for="{name}-at">{value}</output></p>'
             f'<input id="{name}-at" type="range" list="{name}-marks" min="0" max="{len(self.frames) - 1}" '
             f'value="{self.first}" aria-valuetext="{value}" autocomplete="off" disabled>'
@@ -61,16 +67,27 @@ class Slider:
         )
 
 
-def _png(figure):
+def _drawn(figure):
+    """Return a figure as a PNG."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", bbox_inches="tight")
     figure.clear()
-    return shrink(picture.getvalue())
+    return picture.getvalue()
+
+
+def _webp(png):
+    """Return a picture as a WebP without loss but to a palette of 64 colours, in base64: half of the PNG."""
+    small = io.BytesIO()
+    _few_colours(png, 64).convert("RGB").save(small, "WEBP", lossless=True, quality=100, method=6)
+    return base64.b64encode(small.getvalue()).decode()
 
 
 def shrink(png):
     """Return a PNG with a palette of 256 colours, in base64: a third of the bytes, no difference to see."""
     small = io.BytesIO()
-    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    picture.save(small, "PNG", optimize=True)
+    _few_colours(png, 256).save(small, "PNG", optimize=True)
     return base64.b64encode(small.getvalue()).decode()
+
+
+def _few_colours(png, count):
+    return Image.open(io.BytesIO(png)).convert("RGB").quantize(count, dither=Image.Dither.NONE)

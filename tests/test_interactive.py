@@ -1,10 +1,13 @@
 """The slider: its first frame needs no script, and the script needs no other host."""
 
 import base64
+import io
 import re
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from PIL import Image
 
 from rnnlib.interactive import Slider
 
@@ -24,9 +27,18 @@ def slider():
 
 def test_the_first_frame_is_shown_without_a_script(slider):
     bundle = slider._repr_mimebundle_()
-    assert f'src="data:image/png;base64,{bundle["image/png"]}"' in bundle["text/html"]
-    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
-    assert bundle["image/png"] == slider.frames[1][1]
+    assert f'src="data:image/webp;base64,{slider.frames[1][1]}"' in bundle["text/html"]
+    shown, alone = (
+        Image.open(io.BytesIO(base64.b64decode(p))) for p in (slider.frames[1][1], bundle["image/png"])
+    )
+    assert (shown.format, alone.format) == ("WEBP", "PNG")
+    difference = np.asarray(shown.convert("RGB"), int) - np.asarray(alone.convert("RGB"), int)
+    assert np.abs(difference).max() < 16  # of 255: the palettes differ
+
+
+def test_no_frame_is_stored_twice(slider):
+    page = slider._repr_mimebundle_()["text/html"]
+    assert [page.count(picture) for _, picture in slider.frames] == [1, 1, 1]
 
 
 def test_the_control_is_labelled_and_works_only_with_the_script(slider):
@@ -59,5 +71,5 @@ def test_the_same_figures_give_the_same_bytes(slider):
 
 def test_a_frame_is_drawn_for_every_value(slider):
     assert [value for value, _ in slider.frames] == ["0.5", "1", "2"]
-    assert len({png for _, png in slider.frames}) == 3
+    assert len({picture for _, picture in slider.frames}) == 3
     assert repr(slider) == "<Slider: gain = 0.5, 1, 2>"
