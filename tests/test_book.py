@@ -76,11 +76,11 @@ def test_evidence_is_what_verifies_or_only_imports(source, kind):
     assert run_notebooks.folded(nbformat.v4.new_code_cell(source)) == kind
 
 
-def test_evidence_is_what_draws_or_is_marked_as_an_experiment():
+def test_evidence_is_what_draws_or_is_marked_as_a_preparation():
     drawn = nbformat.v4.new_output("display_data", {"image/png": ""})
     assert run_notebooks.folded(nbformat.v4.new_code_cell("plt.show()", outputs=[drawn])) == "picture"
-    marked = nbformat.v4.new_code_cell("run = train()", metadata={"tags": ["experiment"]})
-    assert run_notebooks.folded(marked) == "experiment"
+    marked = nbformat.v4.new_code_cell("run = train()", metadata={"tags": ["preparation"]})
+    assert run_notebooks.folded(marked) == "preparation"
 
 
 @each_chapter
@@ -119,6 +119,15 @@ def test_the_ledger_has_the_94_statements_of_the_notes_and_each_is_verified_some
             for item in labels(cell.source) & set(items):
                 places[item].append(f"{name}:{cell.id}")
     assert all(places.values()), [item for item, found in places.items() if not found]
+
+
+@pytest.mark.parametrize("name", [name for name in CHAPTERS if "## Exercises" in text(name)])
+def test_the_time_at_the_head_of_a_chapter_is_a_hundred_words_a_minute_and_a_quarter_for_an_exercise(name):
+    lecture, exercises = text(name).split("## Exercises")
+    minutes = 5 * round(len(lecture.split()) / 500)
+    hours = round((minutes + 15 * exercises.count(":::{exercise}")) / 30) / 2
+    line = f"*It takes* about {minutes} minutes to read, and with the exercises {hours:g} hours."
+    assert line in lecture
 
 
 @each_chapter

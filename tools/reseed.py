@@ -27,6 +27,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
+from dependence import VERBS
 from tqdm import tqdm
 
 from rnnlib import checks
@@ -34,7 +35,6 @@ from rnnlib import checks
 CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
 NAMES = sorted(path.stem for path in CHAPTERS.glob("*.ipynb"))
 RECORD = CHAPTERS / "data" / "reseeded.csv"
-VERBS = ("check", "refute", "within")
 FRESH = np.random.default_rng
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from dependence import verb
 from nbclient import NotebookClient
 
 from rnnlib.interactive import shrink
@@ -27,7 +28,6 @@ if not Path("matplotlibrc").exists():
     get_ipython().system(f"[ -d book ] || git clone -q --depth 1 {{address}} book")
     get_ipython().run_line_magic("cd", "-q book/chapters")
     get_ipython().run_line_magic("pip", "install -q ..[chapters]")"""
-VERBS = {"check", "refute", "within"}
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -44,18 +44,18 @@ def folded(cell):
     """Return what the code of a cell is if it is one click away, or "" if the lecture shows it.
 
     A lecture shows the lines that build a thing. What verifies it, imports, draws, or prepares an experiment
-    is evidence. The first three can be seen; the last one its author marks, by the tag `experiment`.
+    or a picture is evidence. The first three can be seen; the last one its author marks, by the tag
+    `preparation`.
     """
-    body = ast.parse(cell.source).body
-    called = {getattr(n.func, "id", "") for s in body for n in ast.walk(s) if isinstance(n, ast.Call)}
+    tree = ast.parse(cell.source)
     shown = {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}
-    if called & VERBS:
+    if any(map(verb, ast.walk(tree))):
         return "check"
-    if all(isinstance(statement, ast.Import | ast.ImportFrom) for statement in body):
+    if all(isinstance(statement, ast.Import | ast.ImportFrom) for statement in tree.body):
         return "imports"
-    if shown & {"image/png", "text/html"}:
+    if "image/png" in shown:
         return "picture"
-    return "experiment" if "experiment" in cell.metadata.get("tags", []) else ""
+    return "preparation" if "preparation" in cell.metadata.get("tags", []) else ""
 
 
 def fold(cell):
