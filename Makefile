@@ -14,7 +14,7 @@ LATEX := latexmk texlive-xetex texlive-latex-extra texlive-fonts-recommended \
 	fonts-texgyre fonts-texgyre-math fonts-dejavu-core fontconfig
 
 .DEFAULT_GOAL := help
-.PHONY: help book lite pdf latex test processors reseed mutants oldest newest run lab torch lock clean
+.PHONY: help book lite pdf latex test processors reseed mutants oldest newest run lab torch bench lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,10 +69,15 @@ run: $(READY) ## re-run every notebook in place (NB="chapters/bptt.ipynb" for on
 	$(BIN)/python tools/run_notebooks.py $(NB)
 
 lab: $(READY) ## open the chapters in JupyterLab
+	@echo 'A notebook that JupyterLab has saved gets the bytes of the book by: make run NB=chapters/<name>.ipynb'
 	$(BIN)/jupyter lab --notebook-dir=chapters
 
 torch: $(READY) ## add PyTorch and Keras, optional witnesses of the tests
 	$(BIN)/python -m pip install -q --no-build-isolation -e '.[torch]'
+
+bench: $(READY) ## time rnnlib against PyTorch and JAX, and record it in chapters/data/speed.csv
+	$(BIN)/python -m pip install -q --no-build-isolation -e '.[bench]'
+	$(BIN)/python benchmarks/speed.py
 
 lock: ## resolve requirements.txt anew into requirements.lock (needs uv)
 	uv pip compile requirements.txt --no-emit-package rnnlib --python-version 3.11 \

@@ -59,6 +59,7 @@ function linkProofs() {
 function unfoldEvidence(open) {
   for (const code of document.querySelectorAll("div.cell > details.hide")) code.open = open;
   for (const button of document.querySelectorAll(".btn-evidence")) button.ariaPressed = open;
+  reachEvidence();
 }
 
 function toggleEvidence() {
@@ -81,12 +82,47 @@ function keepTogether() {
   }
 }
 
-// Tab stops at a formula only where it scrolls.
-function reachWideEquations() {
-  const observer = new ResizeObserver((sized) => {
-    for (const { target } of sized) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+// What is wider than the column scrolls. Tab stops there and not where all is to be seen, and a class for each
+// edge behind which there is more lets the style sheet fade it.
+function showMore(boxes) {
+  const rests = boxes.map((box) => box.scrollWidth - box.clientWidth);
+  boxes.forEach((box, k) => {
+    box.tabIndex = rests[k] > 1 ? 0 : -1;
+    box.classList.toggle("more-left", box.scrollLeft > 1);
+    box.classList.toggle("more-right", rests[k] - box.scrollLeft > 1);
   });
-  for (const equation of document.querySelectorAll("mjx-container[display]")) observer.observe(equation);
+}
+
+function watchWide(selector) {
+  const observer = new ResizeObserver((sized) => showMore(sized.map(({ target }) => target)));
+  for (const box of document.querySelectorAll(`.bd-article :is(${selector})`)) {
+    observer.observe(box);
+    box.addEventListener("scroll", () => showMore([box]));
+  }
+}
+
+// A tap opens a figure at its full size: a link to its file, but the frames of a slider are in the page.
+function openFrames() {
+  for (const image of document.querySelectorAll("div.slider img")) {
+    const link = document.createElement("a");
+    link.href = "#";
+    image.replaceWith(link);
+    link.append(image);
+    link.addEventListener("click", async (event) => {
+      event.preventDefault();
+      location = URL.createObjectURL(await (await fetch(image.src)).blob());
+    });
+  }
+}
+
+// Tab passes by the buttons that copy and the links of the lines that a check prints, unless their cell is
+// unfolded; the switch unfolds them all.
+function reachEvidence() {
+  const all = document.querySelector(".btn-evidence")?.ariaPressed === "true";
+  for (const stop of document.querySelectorAll("div.cell :is(.copybtn, .stream a)")) {
+    const fold = stop.closest("div.cell").querySelector("details.hide");
+    stop.tabIndex = (fold ? fold.open : all) ? 0 : -1;
+  }
 }
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -96,6 +132,9 @@ document.addEventListener("DOMContentLoaded", () => {
   if (new URLSearchParams(location.search).has("evidence")) localStorage.setItem("evidence", "open");
   unfoldEvidence(localStorage.getItem("evidence") === "open");
   keepTogether();
+  openFrames();
+  watchWide("pre, .pst-scrollable-table-container");
+  document.addEventListener("toggle", reachEvidence, true);
   // Font Awesome replaces the icons later, and says so with a class.
   new MutationObserver((_, observer) => {
     if (document.documentElement.classList.contains("fontawesome-i2svg-complete")) {
@@ -104,4 +143,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
 });
-window.addEventListener("load", () => window.MathJax?.startup?.promise.then(reachWideEquations));
+window.addEventListener("load", () => {
+  reachEvidence(); // the buttons that copy are there now
+  window.MathJax?.startup?.promise.then(() => watchWide("mjx-container[display], span.math"));
+});

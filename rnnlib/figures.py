@@ -1,6 +1,6 @@
 """What two figures of the book share. One colour is one object, on every page."""
 
-INPUT, STATE, OUTPUT, ERROR, WEIGHT = "#009E73", "#0072B2", "#AA4499", "#D55E00", "#444444"
+INPUT, STATE, OUTPUT, ERROR, WEIGHT = "#009E73", "#0072B2", "#882255", "#D55E00", "#444444"
 
 
 def node(ax, at, text, colour):

@@ -76,9 +76,9 @@ def _drawn(figure):
 
 
 def _webp(png):
-    """Return a picture as a WebP without loss but to a palette of 64 colours, in base64: half of the PNG."""
+    """Return a picture as a WebP without loss but to a palette of 32 colours, in base64: half of the PNG."""
     small = io.BytesIO()
-    _few_colours(png, 64).convert("RGB").save(small, "WEBP", lossless=True, quality=100, method=6)
+    _few_colours(png, 32).convert("RGB").save(small, "WEBP", lossless=True, quality=100, method=6)
     return base64.b64encode(small.getvalue()).decode()
 
 

@@ -62,6 +62,7 @@ def log_singular_values(J):
         graded = np.empty_like(R)
         graded[:, order] = R / np.where(d > 0, d, 1)[:, None]
         V, scale, d = graded @ V, scale + np.log(d[0]), d / d[0]
+        d[d < 1e-300] = 0  # LAPACK takes every value for zero if one row is about to underflow
         values = dgejsv((d[:, None] * V).T, joba=0, jobu=3, jobv=3, jobr=0, jobp=0)[0]
         with np.errstate(divide="ignore"):
             logs[t] = scale + np.log(values)

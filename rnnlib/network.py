@@ -85,19 +85,26 @@ def backward(network, weights, run, r, carry=None):
     is the dE/dstart of the window that follows: with it the gradients of two windows add up to that of the
     whole, without it BPTT is truncated here.
     """
+    d_readout, layers, start, delta = _backward(network, weights, run, r, carry)
+    return d_readout, layers, start, recurrence.to_inputs(weights.layers[0], delta)
+
+
+def _backward(network, weights, run, r, carry=None):
+    """Go back as `backward` does, but only to delta of the first layer: few ask for dE/dx."""
     fits("r", r, run.z.shape)
     d_readout, dE = output.gradients(weights.readout, run.tapes[-1].h[1:], r)
-    layers, start = [], []
+    layers, start, above, delta = [], [], None, None
     arriving = [State(0.0, 0.0)] * len(run.tapes) if carry is None else carry
     if len(arriving) != len(run.tapes):
         raise ValueError(f"carry has {len(arriving)} states, but the network has {len(run.tapes)} layers")
     for params, tape, late in reversed(list(zip(weights.layers, run.tapes, arriving, strict=True))):
+        dE = dE if above is None else recurrence.to_inputs(above, delta)
         late = late.h, late.c if network.cell.memory else 0.0
         delta, delta_r, early = recurrence.deltas(network.cell, params, tape, dE, late)
-        layers.insert(0, recurrence.gradients(tape, delta, delta_r))
+        layers.insert(0, recurrence.gradients(tape, delta, delta_r, params.b_r))
         start.insert(0, State(*early) if network.cell.memory else State(early[0]))
-        dE = (delta.reshape(-1, delta.shape[-1]) @ params.W_hx).reshape(tape.x.shape)
-    return d_readout, tuple(layers), tuple(start), dE
+        above = params
+    return d_readout, tuple(layers), tuple(start), delta
 
 
 def loss(network, weights, x, y, mask=None, start=None):
@@ -119,7 +126,7 @@ def pass_both_ways(network, weights, x, y, mask=None, start=None):
     """Return the Run, E and dE/dweights; its arguments are those of `loss_and_gradient`."""
     run = forward(network, weights, x, start)
     E, r = weighted_loss(network, run.z, y, mask)
-    d_readout, layers, d_start, _ = backward(network, weights, run, r)
+    d_readout, layers, d_start, _ = _backward(network, weights, run, r)
     learned = 1.0 if start is None else 0.0
     d_start = map_tree(lambda d: learned * d.sum(axis=0), d_start) if weights.start else ()
     return run, E, Weights(layers, d_readout, d_start)
@@ -128,12 +135,14 @@ def pass_both_ways(network, weights, x, y, mask=None, start=None):
 def weighted_loss(network, z, y, mask):
     """Return E and r = dE/dz (T, B, o), every step weighted by the mask; where it is 0, y does not matter."""
     expect("y", y, z.shape, like=z)
-    weight = np.ones(z.shape[:-1]) if mask is None else expect("mask", _numbers(mask), z.shape[:-1])
+    if mask is None:
+        E, r = network.loss(z, y)
+        share = np.array(1 / E.size if network.mean else 1, y.dtype)
+        return share * E.sum(), share * r
+    weight = expect("mask", _numbers(mask), z.shape[:-1])
     if (weight < 0).any() or not weight.any():
         raise ValueError("mask must not be negative, and must count at least one step")
-    if mask is not None:
-        y = np.where(weight[..., None] > 0, y, 0)  # a fill value of 1e30, squared, would be inf * 0
-    E, r = network.loss(z, y)
+    E, r = network.loss(z, np.where(weight[..., None] > 0, y, 0))  # a fill value, squared, would be inf * 0
     weight = (weight / weight.sum() if network.mean else weight).astype(y.dtype)
     return (weight * E).sum(), weight[..., None] * r
 
@@ -144,22 +153,18 @@ def _numbers(mask):
 
 
 def _states(network, weights, start):
-    """Return one initial State per layer: given, else learned, else zero."""
-    memory, widths = (
-        network.cell.memory,
-        [recurrence.check_params(network.cell, p)[1] for p in weights.layers],
-    )
+    """Return one initial State per layer: given, else learned, else None for zero."""
     states = weights.start if start is None else start
     if isinstance(states, tuple) and not states:
-        zeros = [np.zeros(n, p.W_hh.dtype) for n, p in zip(widths, weights.layers, strict=True)]
-        return tuple(State(zero, zero if memory else ()) for zero in zeros)
+        return (None,) * len(weights.layers)
     if not isinstance(states, tuple) or not all(hasattr(state, "h") for state in states):
         raise ValueError("start must be a tuple with one State per layer, e.g. (State(h_0),)")
     if len(states) != len(weights.layers):
         raise ValueError(f"start has {len(states)} states, but the network has {len(weights.layers)} layers")
     if start is None:  # a learned state is one row for every batch, or its gradient would not have its shape
-        for n, state, params in zip(widths, states, weights.layers, strict=True):
+        for state, params in zip(states, weights.layers, strict=True):
+            _, n = recurrence.check_params(network.cell, params)
             expect("h_0", state.h, (n,), like=params.W_hh)
-            if memory:
+            if network.cell.memory:
                 expect("c_0", state.c, (n,), like=params.W_hh)
     return states

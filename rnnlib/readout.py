@@ -31,7 +31,7 @@ def gradients(readout, h, r):
     """Return dE/dW_yh = sum_t r_t h_t^T, dE/db_y = sum_t r_t (as a Readout), and dE/dh = W_yh^T r."""
     fits("r", r, (*h.shape[:-1], len(readout.W_yh)))
     rows = r.reshape(-1, r.shape[-1])
-    gradient = Readout(rows.T @ h.reshape(-1, h.shape[-1]), rows.sum(axis=0))
+    gradient = Readout(rows.T @ h.reshape(-1, h.shape[-1]), np.ones(len(rows), r.dtype) @ rows)
     return gradient, (rows @ readout.W_yh).reshape(h.shape)
 
 
@@ -48,9 +48,13 @@ def softmax_cross_entropy(z, y):
     it out.
     """
     fits("y", y, z.shape)
-    top = z.real.max(axis=-1, keepdims=True)
-    log_y_hat = z - top - np.log(np.exp(z - top).sum(axis=-1, keepdims=True))
-    return -(y * log_y_hat).sum(axis=-1), y.sum(axis=-1, keepdims=True) * np.exp(log_y_hat) - y
+    z, y = z.T.copy(), y.T.copy()  # classes first: NumPy is slow along a short last axis
+    z -= z.real.max(axis=0)
+    e = np.exp(z)
+    total, weight = e.sum(axis=0), y.sum(axis=0)
+    E = weight * np.log(total) - (y * z).sum(axis=0)
+    r = e * (weight / total) - y
+    return E.T, r.T.copy()
 
 
 def squared_error(z, y):

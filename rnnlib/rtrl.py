@@ -1,7 +1,7 @@
 """Forward mode: the gradient of one sequence carried along with the state, without looking back.
 
 An independent witness: it shares the cells' *forward* formulas with the rest of rnnlib, no derivative.
-With theta = (W_hh, W_hx, b_h, h_0, c_0) as one vector of P entries and s = (h, c), a step obeys
+With theta = (W_hh, W_hx, b_h, b_r, h_0, c_0) as one vector of P entries and s = (h, c), a step obeys
 
     ds_t/dtheta = (ds_t/ds_{t-1}) ds_{t-1}/dtheta + d^+ s_t/dtheta            [williams1989]
 
@@ -31,10 +31,16 @@ def immediate(params, x, h):
     """Return the immediate derivatives d^+d/dtheta and d^+r/dtheta of the drives, each (P, G n)."""
     rows, n = params.W_hh.shape
     eye, zeros = np.eye(rows), np.zeros
-    by_W_hh, by_W_hx, by_b_h = np.kron(eye, h[:, None]), np.kron(eye, x[:, None]), eye
-    dd = np.concatenate([zeros(by_W_hh.shape), by_W_hx, by_b_h, zeros((2 * n, rows))])
-    dr = np.concatenate([by_W_hh, zeros((len(dd) - len(by_W_hh), rows))])
-    return dd, dr
+    by_W_hh, by_W_hx, by_b_r = np.kron(eye, h[:, None]), np.kron(eye, x[:, None]), eye[: len(params.b_r)]
+    dd = [zeros(by_W_hh.shape), by_W_hx, eye, zeros(by_b_r.shape), zeros((2 * n, rows))]
+    dr = [by_W_hh, zeros(by_W_hx.shape), zeros(eye.shape), by_b_r, zeros((2 * n, rows))]
+    return np.concatenate(dd), np.concatenate(dr)
+
+
+def drives(params, x, h):
+    """Return d = W_hx x + b_h and r = W_hh h + b_r, each (G n,)."""
+    b_r = 0.0 if isinstance(params.b_r, tuple) else params.b_r
+    return params.W_hx @ x + params.b_h, params.W_hh @ h + b_r
 
 
 def rtrl(cell, params, x, h_0, c_0, dE):
@@ -49,7 +55,7 @@ def rtrl(cell, params, x, h_0, c_0, dE):
     gradient = np.zeros(P)
     for t in range(len(x)):
         dd, dr = immediate(params, x[t], h)
-        d, r = params.W_hx @ x[t] + params.b_h, params.W_hh @ h
+        d, r = drives(params, x[t], h)
         h, c, dh, dc = tangent(cell, d, r, h, c, dd, dr + dh @ params.W_hh.T, dh, dc)
         gradient += dh @ dE[t]
     return unflatten(gradient, theta)
@@ -69,7 +75,7 @@ def uoro(cell, params, x, h_0, c_0, dE, sign):
     s = sign[0].astype(float)  # ds_0/dtheta is the identity on (h_0, c_0)
     weight = np.concatenate([np.zeros(P - 2 * n), s])
     for t in range(len(x)):
-        d, r = params.W_hx @ x[t] + params.b_h, params.W_hh @ h
+        d, r = drives(params, x[t], h)
         dd, dr = immediate(params, x[t], h)
         along = s[None, :n], s[None, n:]
         _, _, *carried = tangent(cell, d, r, h, c, 0.0 * d[None], along[0] @ params.W_hh.T, *along)

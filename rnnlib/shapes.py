@@ -12,25 +12,29 @@ def expect(name, array, shape, like=None, why=""):
     given, the precision must be that of `like`; a complex step may ride on either. `why` says where a shape
     comes from. Subclasses of arrays are refused: * and @ do something else in a matrix or a masked array.
     """
-    wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     if type(array) is not np.ndarray:
         hint = f": numpy.asarray({name})" if isinstance(array, np.ndarray) else ""
-        raise ValueError(f"{name} is a {type(array).__name__}, but must be an array of shape {wanted}{hint}")
-    if not np.issubdtype(array.dtype, np.inexact):
+        what = f"an array of shape {_written(shape)}{hint}"
+        raise ValueError(f"{name} is a {type(array).__name__}, but must be {what}")
+    if array.dtype.kind not in "fc":
         hint = "must be floating point (tokens: see tasks.one_hot)"
         raise ValueError(f"{name} has dtype {array.dtype}, but {hint}")
     sizes = zip(array.shape, shape, strict=False)  # the number of axes is compared as well
-    fits = all(got >= 1 if isinstance(want, str) else got == want for got, want in sizes)
-    if array.ndim != len(shape) or not fits:
+    wrong = [1 for got, want in sizes if got != want and not (got and isinstance(want, str))]
+    if wrong or array.ndim != len(shape):
         empty = [want for got, want in zip(array.shape, shape, strict=False) if got == 0 and want == "T"]
         hint = " (an empty sequence has no loss)" if empty else why
-        raise ValueError(f"{name} has shape {array.shape}, but must have shape {wanted}{hint}")
-    if like is not None and array.real.dtype != like.real.dtype:
+        raise ValueError(f"{name} has shape {array.shape}, but must have shape {_written(shape)}{hint}")
+    if like is not None and array.dtype != like.dtype and array.real.dtype != like.real.dtype:
         hint = f"choose one, e.g. {name}.astype(np.{like.real.dtype})"
         raise ValueError(f"{name} has dtype {array.dtype}, but the parameters have {like.dtype}: {hint}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} contains NaN or inf")
     return array
+
+
+def _written(shape):
+    return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
 
 
 def fits(name, array, shape):

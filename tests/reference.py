@@ -22,7 +22,7 @@ LOSSES = {
 
 def step(np, cell, layer, x, h, c):
     """Return h_t and c_t of one layer (W_hh, W_hx, b_h)."""
-    W_hh, W_hx, b_h = layer
+    W_hh, W_hx, b_h = layer[:3]
     n = len(h)
     d = [W_hx[k : k + n] @ x + b_h[k : k + n] for k in range(0, len(b_h), n)]
     r = [W_hh[k : k + n] @ h for k in range(0, len(b_h), n)]

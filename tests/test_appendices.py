@@ -68,6 +68,14 @@ def test_the_reference_shows_every_public_name_of_a_module(module):
     assert sorted(listed) == sorted(name for name in constants if not name.startswith("_"))
 
 
+def test_the_program_on_the_page_of_the_library_learns_its_task(tmp_path, monkeypatch, capsys):
+    (program,) = re.findall(r"```python\n(.*?)```", page("rnnlib"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    assert float(capsys.readouterr().out) > 0.9
+    assert (tmp_path / "weights.npz").exists()
+
+
 def test_a_docstring_keeps_its_code_citations_and_emphasis_and_nothing_else_is_markup():
     row = plain("Return *from it* `W_hh` h_ * |x| [werbos1990].")
     assert row == r"Return *from it* ``W_hh`` h\_ \* \|x\| :cite:p:`werbos1990`\."

@@ -44,7 +44,7 @@ def weights_with(path, change):
     flat = dict(zip(names(GOOD.weights), leaves(GOOD.weights), strict=True))
     flat[path] = change(flat[path])
     parts = iter(flat.values())
-    layers = tuple(type(layer)(*(next(parts) for _ in layer)) for layer in GOOD.weights.layers)
+    layers = tuple(type(layer)(*(next(parts) for _ in leaves(layer))) for layer in GOOD.weights.layers)
     readout = type(GOOD.weights.readout)(next(parts), next(parts))
     start = tuple(type(state)(next(parts), next(parts)) for state in GOOD.weights.start)
     return {"weights": type(GOOD.weights)(layers, readout, start)}
@@ -399,3 +399,19 @@ def test_forward_mode_refuses_what_does_not_fit(name, witness):
     sign = [np.ones((T + 1, 2 * N))] if witness == "uoro" else []
     with pytest.raises(ValueError, match=re.escape(text)):
         getattr(rtrl, witness)(*arguments, *sign)
+
+
+@pytest.mark.parametrize(
+    ("b_r", "sentence"),
+    [
+        (np.full(4 * N, np.nan), "b_r contains NaN or inf"),
+        (np.zeros(N), rf"b_r has shape \({N},\), but must have shape \({4 * N},\)"),
+        ([0.0] * 4 * N, "b_r is a list"),
+        (None, "b_r is a NoneType"),
+    ],
+    ids=["nan", "shape", "list", "none"],
+)
+def test_a_second_bias_has_to_be_an_array_of_the_shape_of_the_first(b_r, sentence):
+    p = point(LSTM)
+    with pytest.raises(ValueError, match=sentence):
+        recurrence.forward(LSTM, p.weights.layers[0]._replace(b_r=b_r), p.x)

@@ -24,6 +24,32 @@ def test_every_gradient_agrees_with_the_complex_step(cell, loss, mean, layers):
 
 
 @every_cell
+def test_real_errors_go_back_through_a_complex_run(cell):
+    p = point(cell)
+    params, moved = p.weights.layers[0], p.x + 1e-30j
+    dE = np.random.default_rng(0).standard_normal((T, B, N))
+    real, turned = (
+        recurrence.deltas(cell, params, recurrence.forward(cell, params, x), dE) for x in (p.x, moved)
+    )
+    assert turned[0].dtype == complex
+    assert gap(turned[0].real, real[0]) < 1e-12
+
+
+@every_cell
+def test_a_second_bias_has_a_gradient_and_adds_to_the_first_unless_a_gate_acts_on_it(cell):
+    p, net = point(cell, 2), Network(cell)
+    b_r = np.linspace(-1, 1, len(p.weights.layers[0].b_h))
+    w = p.weights._replace(layers=tuple(layer._replace(b_r=b_r) for layer in p.weights.layers))
+    E, gradient = network.loss_and_gradient(net, w, p.x, p.y, p.mask)
+    truth = complex_step(lambda v: network.loss(net, v, p.x, p.y, p.mask), w)
+    assert gap(gradient, truth) < 1e-11
+    layers = [layer._replace(b_h=layer.b_h + b_r) for layer in p.weights.layers]
+    summed = p.weights._replace(layers=tuple(layers))
+    same = abs(network.loss(net, summed, p.x, p.y, p.mask) - E) < 1e-12 * E
+    assert same == (cell != CELLS["gru"])
+
+
+@every_cell
 @every_loss
 def test_every_gradient_agrees_with_central_differences(cell, loss):
     # 1e-7: rounding of E over the step costs some 1e-10 of a gradient of size 1, more of a smaller one

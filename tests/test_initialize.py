@@ -127,7 +127,7 @@ def test_weights_have_the_shapes_of_the_network(cell, layers):
     weights = initialize.weights(rng(), cell, 5, 3, 2, layers, learn_start=True)
     G = cell.gates
     expected = [((3 * G, 3), (3 * G, 5 if k == 0 else 3), (3 * G,)) for k in range(layers)]
-    assert [tuple(p.shape for p in layer) for layer in weights.layers] == expected
+    assert [tuple(p.shape for p in leaves(layer)) for layer in weights.layers] == expected
     assert [p.shape for p in weights.readout] == [(2, 3), (2,)]
     assert [p.shape for p in leaves(weights.start)] == [(3,)] * layers * (1 + cell.memory)
     assert initialize.weights(rng(), cell, 5, 3, 2).start == ()

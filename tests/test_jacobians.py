@@ -100,6 +100,16 @@ def test_singular_values_survive_products_that_overflow():
     assert gap(jacobians.log_singular_values(J)[-1], np.array([500, 400]) * np.log(10)) < 1e-14
 
 
+def test_a_value_that_underflows_is_minus_infinity_and_takes_no_other_with_it():
+    factors = np.array([1.0, 0.5, 0.15])
+    logs = jacobians.log_singular_values(np.tile(np.diag(factors), (400, 1, 1)))
+    truth = np.arange(1, 401)[:, None] * np.log(factors)
+    kept = truth > np.log(1e-300)
+    assert not kept.all()
+    assert np.allclose(logs[kept], truth[kept], rtol=1e-13, atol=1e-13)
+    assert (logs[~kept] == -np.inf).all()
+
+
 def test_lyapunov_exponents_are_the_growth_of_all_directions_per_step():
     powers = np.tile(np.array([[2.0, 5.0, 1.0], [0.0, 0.5, 7.0], [0.0, 0.0, 0.1]]), (400, 1, 1))
     rates = jacobians.lyapunov_exponents(powers, skip=50)

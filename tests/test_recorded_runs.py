@@ -3,13 +3,16 @@
 Which rows depends on the file, so every new file draws anew. The ratio and the loss at update 20 must be the
 recorded ones to six digits, on any processor that rounds otherwise. Where a run is so chaotic that a single
 rounding of the first weights changes these digits, no other processor can give them: there, only the ratio
-before training is compared. How long a run takes may differ by half.
+before training is compared. A run that does not end at the same update is run twice more, from first weights
+that differ in their last digits (the identity start of the adding problem takes 500 to 800 updates in one and
+the same row): what is recorded may lie outside of the three by half.
 """
 
 import csv
 import hashlib
 import importlib.util
 import random
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,28 +62,29 @@ def test_a_run_counts_as_solved_if_its_answers_say_so_and_otherwise_used_up_its_
         assert result.solved or result.updates == experiment.budget
 
 
-def begin(name, settings, nudge=False, unseen=1000):
-    """Run 20 updates; with `nudge`, from weights moved by at most one unit in the last place."""
-    with pytest.MonkeyPatch.context() as patch:
-        if nudge:
-            patch.setattr(initialize, "weights", rounded_otherwise)
-        return experiments.run(experiments.EXPERIMENTS[name]._replace(unseen=unseen), settings, budget=20)
-
-
 FIRST_WEIGHTS = initialize.weights
 
 
-def rounded_otherwise(*arguments, **options):
-    rng, eps = np.random.default_rng(0), np.finfo(float).eps
+def run(experiment, settings, nudge=None, **limits):
+    """Run a row again; with `nudge`, from weights moved by at most one unit in the last place."""
+    with pytest.MonkeyPatch.context() as patch:
+        if nudge is not None:
+            patch.setattr(initialize, "weights", partial(rounded_otherwise, nudge))
+        return experiments.run(experiment, settings, **limits)
+
+
+def rounded_otherwise(seed, *arguments, **options):
+    rng, eps = np.random.default_rng(seed), np.finfo(float).eps
     weights = FIRST_WEIGHTS(*arguments, **options)
     return map_tree(lambda W: W * (1 + eps * rng.integers(-1, 2, W.shape)), weights)
 
 
 @every_experiment
 def test_rows_taken_at_random_begin_as_recorded(name, record_property):
-    chaotic, count = 0, 2 if name == "recall_long" else 4
+    chaotic, count, experiment = 0, 2 if name == "recall_long" else 4, experiments.EXPERIMENTS[name]
     for settings, recorded in drawn(name, count):
-        again, moved = begin(name, settings), begin(name, settings, nudge=True, unseen=1)
+        again = run(experiment._replace(unseen=1000), settings, budget=20)
+        moved = run(experiment._replace(unseen=1), settings, nudge=0, budget=20)
         assert again.ratio == pytest.approx(recorded.ratio, rel=1e-6)
         if moved.loss_20 == pytest.approx(again.loss_20, rel=1e-9, abs=0):
             assert again.loss_20 == pytest.approx(recorded.loss_20, rel=1e-6)
@@ -109,6 +113,9 @@ LONGEST = {
 def test_a_short_run_taken_at_random_ends_as_recorded(name, longest):
     experiment = experiments.EXPERIMENTS[name]
     ((settings, recorded),) = drawn(name, 1, lambda s, r: r.solved and r.updates <= longest)
-    again = experiments.run(experiment, settings)
-    assert again.solved == recorded.solved
-    assert abs(again.updates - recorded.updates) <= experiment.every + 0.5 * recorded.updates
+    again = [run(experiment, settings)]
+    if again[0].updates != recorded.updates:  # on this processor; what would another rounding give?
+        again += [run(experiment, settings, nudge) for nudge in (0, 1)]
+    assert all(one.solved for one in again)
+    least, most = min(one.updates for one in again), max(one.updates for one in again)
+    assert (least - experiment.every) / 1.5 <= recorded.updates <= 1.5 * (most + experiment.every)

@@ -23,11 +23,14 @@ def one_sequence(cell, T, n, m=2):
 
 @every_cell
 @pytest.mark.parametrize("n", [1, 3])
-def test_rtrl_equals_backpropagation_through_time(cell, n):
+@pytest.mark.parametrize("biases", [1, 2])
+def test_rtrl_equals_backpropagation_through_time(cell, n, biases):
     params, x, h, c, dE = one_sequence(cell, T, n)
+    if biases == 2:
+        params = params._replace(b_r=np.linspace(-1, 1, len(params.b_h)))
     tape = recurrence.forward(cell, params, x[:, None], State(h, c))
     *delta, (dh, dc) = recurrence.deltas(cell, params, tape, dE[:, None])
-    bptt = recurrence.gradients(tape, *delta), dh[0], dc[0] if cell.memory else np.zeros(n)
+    bptt = recurrence.gradients(tape, *delta, params.b_r), dh[0], dc[0] if cell.memory else np.zeros(n)
     assert gap(rtrl(cell, params, x, h, c, dE), bptt) < 1e-12
 
 

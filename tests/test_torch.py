@@ -7,8 +7,9 @@ import nbformat
 import numpy as np
 import pytest
 from points import CELLS, LOSSES, gap, point
+from test_exchange import LAYOUTS, stacks
 
-from rnnlib import network, optimize
+from rnnlib import exchange, network, optimize, recurrence
 from rnnlib.cells import logistic
 from rnnlib.network import Network
 from rnnlib.params import leaves, map_tree, scale
@@ -64,7 +65,7 @@ def torch_gradients(cell, loss, p):
     layers, readout, start, signal = free
     layer = by_hand if cell in ACTIVATIONS else by_module
     for params, state in zip(layers, start, strict=True):
-        signal = layer(cell, *params, signal, *state)
+        signal = layer(cell, *params[:3], signal, *state)
     z = signal @ readout.W_yh.T + readout.b_y
     TORCH_LOSSES[loss](z, torch.tensor(p.y)).backward()
     return z.detach().numpy(), map_tree(lambda tensor: tensor.grad.numpy(), free)
@@ -95,20 +96,21 @@ def test_outputs_and_gradients_agree_with_torch(cell, loss, layers, dtype, large
     assert difference < BOUND[dtype]
 
 
-def functions_of_the_chapter(*names):
-    """Return functions that gru.ipynb defines, by name: the reset-before GRU stands there, not in rnnlib."""
-    cells = nbformat.read(Path(__file__).parent.parent / "chapters" / "gru.ipynb", as_version=4).cells
+def functions_of(chapter, *names):
+    """Return what a notebook defines, by name: the reset-before GRU, for one, stands there, not in rnnlib."""
+    cells = nbformat.read(Path(__file__).parent.parent / "chapters" / f"{chapter}.ipynb", as_version=4).cells
     found = {"np": np, "logistic": logistic}
     for source in (cell.source for cell in cells if cell.cell_type == "code"):
         for item in ast.parse(source).body:
-            if isinstance(item, ast.FunctionDef) and item.name in names:
+            targets = [ast.unparse(target) for target in getattr(item, "targets", [])]
+            if {getattr(item, "name", ""), *targets} & set(names):
                 exec(ast.unparse(item), found)
     return [found[name] for name in names]
 
 
 @pytest.mark.parametrize("variant", ["after", "before"])
 def test_both_grus_of_the_chapter_agree_with_torch(variant, largest):
-    step, back, run, gradient = functions_of_the_chapter(variant, f"{variant}_back", "run", "gradient")
+    step, back, run, gradient = functions_of("gru", variant, f"{variant}_back", "run", "gradient")
     rng, n, m, T = np.random.default_rng(5), 5, 4, 9
     shapes = (3 * n, n), (3 * n, m), (3 * n,), (n,)
     arrays, x, error = (
@@ -128,6 +130,37 @@ def test_both_grus_of_the_chapter_agree_with_torch(variant, largest):
         theirs.append(h)
     (h @ torch.tensor(error)).backward()
     difference = gap(ours, (torch.stack(theirs).detach().numpy(), *(leaf.grad.numpy() for leaf in free)))
+    largest["float64"] = max(largest["float64"], difference)
+    assert difference < BOUND["float64"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("cell", ["tanh", "lstm", "gru"])
+def test_torch_makes_the_same_of_the_weights_that_go_to_it_and_has_the_same_gradients(cell, layout, largest):
+    (depth, both), rng = LAYOUTS[layout], np.random.default_rng(3)
+    kind = {"tanh": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
+    ours, ways = stacks(cell, depth, both), (1, -1)[: 1 + both]
+    x, error = rng.standard_normal((9, 2, 4)), rng.standard_normal((9, 2, 5 * len(ways)))
+    module = kind(4, 5, depth, bidirectional=both, dtype=torch.float64)
+    module.load_state_dict({name: torch.tensor(a) for name, a in exchange.to_torch(*ours).items()})
+    theirs = module(torch.tensor(x))[0]
+    (theirs * torch.tensor(error)).sum().backward()
+    gradient = exchange.from_torch({name: p.grad.numpy() for name, p in module.named_parameters()})
+
+    levels, tapes, y = list(zip(*ours[: len(ways)], strict=True)), [], x
+    for level in levels:
+        run = [recurrence.forward(CELLS[cell], w, y[::way]) for w, way in zip(level, ways, strict=True)]
+        y = np.concatenate([tape.h[1:][::way] for tape, way in zip(run, ways, strict=True)], axis=-1)
+        tapes.append(run)
+    difference = gap(y, theirs.detach().numpy())
+    for k in reversed(range(depth)):
+        parts, error = np.split(error, len(ways), axis=-1), 0.0
+        for w, tape, way, dE, stack in zip(
+            levels[k], tapes[k], ways, parts, gradient[: len(ways)], strict=True
+        ):
+            delta, delta_r, _ = recurrence.deltas(CELLS[cell], w, tape, dE[::way])
+            difference = max(difference, gap(recurrence.gradients(tape, delta, delta_r, w.b_r), stack[k]))
+            error = error + recurrence.to_inputs(w, delta)[::way]
     largest["float64"] = max(largest["float64"], difference)
     assert difference < BOUND["float64"]
 

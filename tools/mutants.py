@@ -1,8 +1,8 @@
 """Change one thing in a chapter at a time, and list the changes that no check of the chapter notices.
 
     python tools/mutants.py                    # all chapters, recorded in chapters/data/mutants.csv
-    python tools/mutants.py lstm gru           # two chapters, nothing recorded
-    python tools/mutants.py --most 20 lstm     # more mutants for each call of check, refute, within
+    python tools/mutants.py lstm gru           # two chapters, and their rows of the record
+    python tools/mutants.py --most 20 lstm     # more mutants for each call of a verb, not recorded
 
 A chapter runs once. Before a block (the cells up to one with a check) it forks a child for each mutant of
 the block, or of a function that the block calls. The child ends where a check fails or the time is up
@@ -14,7 +14,6 @@ a check rest on is rather its example than its claim: such mutants are counted a
 import argparse
 import ast
 import contextlib
-import csv
 import io
 import os
 import re
@@ -33,9 +32,11 @@ import nbformat
 import yaml
 from dependence import Leaf, binds, blocks, called, defined, sites, verb
 from mutations import NEIGHBOURS, changed, draw, mutants, wrapped
-from reseed import CHAPTERS
+from reseed import CHAPTERS, renew
 
 KINDS = ("numbered equations", "other checks", "both sides")
+HEAD = ["chapter", "equation mutants", "caught", "other mutants", "caught"]
+MOST = 4  # mutants of each kind for a call of a verb
 DRAWS = re.compile(r"standard_normal|\.normal\(|uniform\(|integers\(|cauchy|choice\(|permut|random_direction")
 
 
@@ -249,14 +250,6 @@ def report(name, tried, own, total):
     print(f"{name}: {total:.0f} s of a processor, {own:.0f} s of them for the chapter itself", flush=True)
 
 
-def record(scores, path):
-    """Write per chapter how many mutants there are and how many are caught: of equations, and of the rest."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["chapter", "equation mutants", "caught", "other mutants", "caught"])
-        table.writerows([name, *scores[name]] for name in sorted(scores))
-
-
 def listed(folder):
     """Return the list of the mutations that are no error."""
     path = folder / "data" / "equivalent_mutants.yml"
@@ -280,8 +273,8 @@ def main(names, most, folder):
             odd += unused
             report(name, tried, own, total)
             scores[name] = [*score(tried, KINDS[0]), *score(tried, KINDS[1])]
-    if not names:
-        record(scores, folder / "data" / "mutants.csv")
+    if most == MOST:
+        renew(folder / "data" / "mutants.csv", HEAD, scores, there)
     return odd
 
 
@@ -290,7 +283,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="chapter")
-    parser.add_argument("--most", type=int, default=4, help="mutants of each kind for a call (4)")
+    parser.add_argument("--most", type=int, default=MOST, help="mutants of each kind for a call (4)")
     parser.add_argument("--chapters", type=Path, default=CHAPTERS, help="the folder of the notebooks")
     options = parser.parse_args()
     odd = main(options.names, options.most, options.chapters.resolve())

@@ -15,6 +15,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 PROBES = (Path(__file__).parent / "probes.js").read_text(encoding="utf-8")
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SMALL_PHONE = {"width": 320, "height": 568}
 
 
 class Visit(NamedTuple):
@@ -27,6 +28,8 @@ class Visit(NamedTuple):
     unrendered_equations: list
     too_wide: list
     out_of_reach: list
+    cut: list
+    small: list
     axe_violations: list
 
 
@@ -113,9 +116,12 @@ def visit(page, base, path):
     page.evaluate("probes.unfold()")
     equations = page.locator(".math").count()
     unrendered = page.evaluate("probes.unrendered()")
-    page.set_viewport_size(PHONE)
-    page.evaluate("probes.settle()")
-    too_wide, out_of_reach = page.evaluate("probes.tooWide()"), page.evaluate("probes.outOfReach()")
+    on_phones = {"tooWide": [], "outOfReach": [], "cut": [], "small": []}
+    for phone in (SMALL_PHONE, PHONE):
+        page.set_viewport_size(phone)
+        page.evaluate("probes.settle()")
+        for probe, found in on_phones.items():
+            found += [f"{phone['width']}: {fault}" for fault in page.evaluate(f"probes.{probe}()")]
     page.evaluate("probes.thin()")
     no_colours = {"color-contrast": {"enabled": False}}  # the slowest rule; a phone has the same colours
     violations = [f"phone: {fault}" for fault in axe_violations(page, rules=no_colours)]
@@ -126,4 +132,4 @@ def visit(page, base, path):
     violations += [f"dark: {fault}" for fault in axe_violations(page)]
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
-    return Visit(equations, remote, broken, errors, unrendered, too_wide, out_of_reach, violations)
+    return Visit(equations, remote, broken, errors, unrendered, *on_phones.values(), violations)

@@ -44,6 +44,45 @@ window.probes = {
     element.clientWidth && element.scrollWidth > element.clientWidth + 1 && probes.scrolls(element) &&
     element.tabIndex < 0 && !element.querySelector("a, button, input, [tabindex='0']"))),
 
+  // Formulas, tables and code that go on behind an edge that does not fade.
+  cut() {
+    const fades = (box) => box.matches(".more-right") && getComputedStyle(box).maskImage.includes("gradient");
+    const hides = (box, right) => !box.matches("article") && !fades(box) &&
+      (getComputedStyle(box).overflowX !== "visible" && box.getBoundingClientRect().right < right ||
+        hides(box.parentElement, right));
+    return probes.show([...document.querySelectorAll("article :is(mjx-math, table, pre)")].filter((part) =>
+      part.clientWidth && hides(part, part.getBoundingClientRect().left + part.scrollWidth - 1)));
+  },
+
+  // What a finger would miss. A link in a line of text is as high as the line; beside it is more text.
+  small: () => probes.show([...document.querySelectorAll("a[href], button, input, summary, label")].filter((part) => {
+    const box = part.getBoundingClientRect();
+    const seen = part.checkVisibility({ visibilityProperty: true, opacityProperty: true }) &&
+      box.right > 0 && box.left < innerWidth && box.bottom > 0;
+    return seen && Math.min(box.width, box.height) < 43.9 && !part.matches("article :is(p, li, dd, dt, td, pre) a, [role=doc-backlink], label > input");
+  })),
+
+  // The ring around what has the focus: none, pale, or cut off by a box around it or by the window.
+  ring() {
+    const part = document.activeElement, style = getComputedStyle(part);
+    const shadow = style.boxShadow.match(/^(rgba?\(.+?\)) 0px 0px 0px (\d+)px$/);
+    const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    if (!outlined && !shadow) return ["no ring", ...probes.show([part])];
+    const out = outlined ? parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset) : +shadow[2];
+    const { left, right, top, bottom } = part.getBoundingClientRect();
+    const clips = (box) => box !== document.documentElement && getComputedStyle(box).overflow !== "visible";
+    const inside = (box, l, t, r, b) =>
+      left - out >= l - 0.6 && top - out >= t - 0.6 && right + out <= r + 0.6 && bottom + out <= b + 0.6;
+    const around = [];
+    for (let box = part.parentElement; box; box = box.parentElement) if (clips(box)) around.push(box);
+    const cut = around.find((box) => {
+      const r = box.getBoundingClientRect();
+      return !inside(box, r.left, r.top, r.right, r.bottom);
+    });
+    if (cut) return ["cut by", ...probes.show([cut, part])];
+    return inside(null, 0, 0, innerWidth, innerHeight) ? [] : ["cut by the window", ...probes.show([part])];
+  },
+
   // Text and figures that are not to be seen, though nothing around them is folded.
   notShown: () => probes.show([...document.querySelectorAll("article :is(h2, p, pre, img)")].filter((part) =>
     !part.closest("details:not([open])") &&

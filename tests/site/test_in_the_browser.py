@@ -2,7 +2,7 @@
 
 import pages
 import pytest
-from browsing import PHONE, PROBES, go, new_page, visit
+from browsing import DESKTOP, PHONE, PROBES, SMALL_PHONE, go, new_page, visit
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,21 @@ def test_the_keyboard_reaches_everything_that_scrolls_sideways_on_a_phone(visits
     assert faults(visits, "out_of_reach") == []
 
 
+def test_nothing_is_cut_on_a_phone_without_an_edge_that_fades(visits):
+    assert faults(visits, "cut") == []
+
+
+def test_a_finger_hits_every_control_on_a_phone(visits, page, base, parsed):
+    assert faults(visits, "small") == []
+    for size in (PHONE, SMALL_PHONE):
+        page.set_viewport_size(size)
+        for opener in (".primary-toggle", ".secondary-toggle", ".dropdown-download-buttons > button"):
+            go(page, base + pages_with(parsed, "div.slider")[0])
+            page.locator(opener).click()
+            page.wait_for_timeout(400)  # it slides in
+            assert page.evaluate("probes.small()") == [], opener
+
+
 def test_an_equation_too_wide_for_a_phone_scrolls_by_the_arrow_keys(page, base, parsed):
     page.set_viewport_size(PHONE)
     for path in pages_with(parsed, "div.math"):
@@ -78,9 +93,36 @@ def test_an_equation_too_wide_for_a_phone_scrolls_by_the_arrow_keys(page, base, 
         ).as_element()
         if wide:
             break
+    assert wide.get_attribute("class").split()[-1] == "more-right"
     wide.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("box => box.scrollLeft > 0", arg=wide)
+    wide.evaluate("box => (box.scrollLeft = box.scrollWidth)")
+    page.wait_for_function("box => box.matches('.more-left:not(.more-right)')", arg=wide)
+
+
+def test_the_number_of_an_equation_is_below_it_on_a_phone_and_beside_it_elsewhere(page, base, parsed):
+    below = """() => [...document.querySelectorAll("div.math:has(> .eqno)")].map((equation) =>
+      equation.querySelector(".eqno").getBoundingClientRect().top >=
+      equation.querySelector("mjx-math").getBoundingClientRect().bottom)"""
+    go(page, base + pages_with(parsed, "div.math > .eqno")[0])
+    assert not any(page.evaluate(below))
+    page.set_viewport_size(PHONE)
+    assert all(page.evaluate(below))
+
+
+def test_a_tap_on_a_figure_opens_it_at_full_size(page, base, parsed):
+    page.set_viewport_size(PHONE)
+    path = pages_with(parsed, "div.slider")[0]
+    go(page, base + path)
+    for kind in ("figure > a > img", "div.slider img"):
+        image = page.locator(f"article {kind}").first
+        width = image.evaluate("image => image.naturalWidth")
+        image.click()
+        page.wait_for_function("document.contentType.startsWith('image/')")
+        assert page.evaluate("document.images[0].naturalWidth") == width
+        page.go_back()
+        page.evaluate("probes.settle()")
 
 
 def test_the_keyboard_moves_every_slider_and_with_it_picture_alt_text_and_value(page, base, parsed):
@@ -111,15 +153,24 @@ def test_tab_does_not_stop_at_a_formula_that_fits(page, base, parsed):
     )
 
 
-def test_tab_reaches_every_control_of_a_chapter(page, base, parsed):
+def tab(page):
+    """Press Tab until every stop had the focus, and yield after each press that gave it to one."""
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(page.locator("a[href], button, input, select, summary, [tabindex]").count() + 10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            return
+        yield
+
+
+def test_tab_reaches_every_control_of_an_unfolded_chapter(page, base, parsed):
     controls = "a[href], button, input, select, summary"
     for path in pages_with(parsed, "div.slider")[:1] + pages_with(parsed, "details.hide")[-1:]:
-        go(page, base + path)
+        go(page, f"{base}{path}?evidence")
         page.evaluate(
             """() => document.addEventListener("focusin", (event) => (event.target.dataset.reached = ""))"""
         )
-        for _ in range(page.locator(f"{controls}, [tabindex]").count() + 10):
-            page.keyboard.press("Tab")
+        assert sum(1 for _ in tab(page)) > 20
         missed = page.evaluate(
             """controls => [...document.querySelectorAll(controls)]
             .filter((control) => control.checkVisibility({ visibilityProperty: true }))
@@ -128,6 +179,38 @@ def test_tab_reaches_every_control_of_a_chapter(page, base, parsed):
             controls,
         )
         assert missed == []
+
+
+def test_tab_passes_by_what_copies_and_what_a_check_links_to_unless_the_cell_is_unfolded(page, base, parsed):
+    stops = """() => [...document.querySelectorAll("div.cell :is(.copybtn, .stream a)")]
+      .filter((stop) => stop.checkVisibility() && stop.tabIndex >= 0).length"""
+    for path in chapters(parsed):
+        go(page, base + path)
+        assert page.evaluate(stops) == 0
+        fold = page.locator("div.cell:has(.stream a) summary").first
+        fold.press("Enter")
+        page.wait_for_function(f"({stops})() > 1")
+        fold.press("Enter")
+        page.wait_for_function(f"({stops})() === 0")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, SMALL_PHONE], ids=lambda size: str(size["width"]))
+def test_what_has_the_focus_has_a_ring_that_nothing_cuts(page, base, parsed, size):
+    page.set_viewport_size(size)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        go(page, base + pages_with(parsed, "div.slider")[0])
+        page.add_style_tag(content="* { transition: none !important }")
+        assert [fault for _ in tab(page) for fault in page.evaluate("probes.ring()")] == []
+
+
+def test_the_first_stop_skips_to_the_text(page, base, parsed):
+    go(page, base + pages.reading_order(parsed)[1])
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text() == "Skip to main content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.locator("main :focus").count() == 1
 
 
 def test_enter_and_space_open_and_close_what_is_folded(page, base, parsed):
@@ -179,6 +262,7 @@ def test_a_chapter_is_a_lecture_with_its_evidence_folded(page, base, parsed, rec
         assert seen["verbs"] == 0, path
         assert seen["code"] <= 0.3, path
         assert seen["picture"] <= 2, path
+        assert seen["screens"] < 16.5, path
 
 
 def test_the_number_of_every_equation_leads_to_what_verifies_it_and_says_how(page, base, parsed):
@@ -219,6 +303,61 @@ def search(page, word):
     page.locator("#search-results li a").first.click()
     page.wait_for_url("**/chapters/**")
     assert word in page.locator("main").inner_text().lower()
+
+
+@pytest.mark.parametrize(
+    ("words", "section"),
+    [
+        ("nan gradient", "clipping_in_training.html#when-the-gradient-is-not-finite"),
+        ("exploding", "glossary.html#term-Exploding-gradient"),
+        ("vanishing gradients", "glossary.html#term-Vanishing-gradient"),
+        ("gradient clipping", "clipping.html"),
+        ("weight init", "initialization.html"),
+        ("initialisation", "initialization.html"),
+        ("initialization", "initialization.html"),
+        ("ReLU", "glossary.html#term-Rectifier"),
+        ("clip_by_norm", "rnnlib.html#rnnlib.optimize.clip_by_norm"),
+        ("dropout", "recipes.html#what-you-do-not-find-here"),
+        ("attention", "recipes.html#what-you-do-not-find-here"),
+    ],
+)
+def test_a_search_finds_the_section_and_shows_a_passage_of_it(words, section, page, base):
+    go(page, f"{base}search.html?q={words}")
+    hits = page.locator("#search-results li")
+    first = [hit.locator("a").get_attribute("href") for hit in hits.all()[:3]]
+    assert f"chapters/{section}" in first
+    assert all(hit.locator(".context").inner_text() for hit in hits.all()[:3])
+    assert page.locator("#search-results .highlighted").count() > 0 or hits.count() == 1
+
+
+def test_a_hit_opens_at_its_section_with_the_words_marked_there_and_nowhere_else(page, base):
+    go(page, f"{base}search.html?q=nan gradient")
+    page.locator("#search-results li a[href$=when-the-gradient-is-not-finite]").click()
+    page.wait_for_selector("span.highlighted")
+    page.evaluate("probes.settle()")
+    assert 0 <= page.evaluate("document.querySelector(':target').getBoundingClientRect().top") < 200
+    coloured = """() => [...document.querySelectorAll("span.highlighted")]
+      .filter((mark) => getComputedStyle(mark).backgroundColor !== "rgba(0, 0, 0, 0)")
+      .map((mark) => Boolean(mark.closest(":target")))"""
+    assert set(page.evaluate(coloured)) == {True}
+
+
+def test_a_search_for_what_is_nowhere_says_so(page, base):
+    go(page, f"{base}search.html?q=zzzqq")
+    assert page.locator("#search-results li").count() == 0
+    assert "No section" in page.locator("#search-results").inner_text()
+
+
+def test_the_link_to_an_equation_or_an_exercise_shows_under_the_focus(page, base, parsed):
+    opacity = "link => getComputedStyle(link).opacity"
+    for kind in (".eqno", ".exercise .admonition-title", "figcaption", "h2"):
+        go(page, base + pages_with(parsed, f"article {kind} a.headerlink")[0])
+        link = page.locator(f"article {kind} a.headerlink").first
+        assert link.evaluate(opacity) == "0"
+        link.focus()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Tab")
+        assert link.evaluate(opacity) == "1", kind
 
 
 def test_a_search_for_orthogonal_leads_to_a_page_about_it(page, base, parsed):

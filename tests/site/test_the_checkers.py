@@ -50,6 +50,8 @@ VISITS = {
     ],
     "too_wide": ['<p class="wide">A long line</p>', '<p style="overflow: hidden"><b class="wide">A</b></p>'],
     "out_of_reach": ['<div class="box"><p class="wide">A long line</p></div>'],
+    "cut": ['<div class="box" tabindex="0"><table><tr><td class="wide">A long line</td></tr></table></div>'],
+    "small": ['<button style="width: 20px; height: 20px">x</button>', '<a href="b.html">next</a>'],
     "axe_violations": [
         '<p style="color: #999; background: #fff">Too faint</p>',
         "<style>html[data-theme=dark] { color: #555 }</style>",
