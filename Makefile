@@ -75,9 +75,10 @@ lab: $(READY) ## open the chapters in JupyterLab
 torch: $(READY) ## add PyTorch and Keras, optional witnesses of the tests
 	$(BIN)/python -m pip install -q --no-build-isolation -e '.[torch]'
 
-bench: $(READY) ## time rnnlib against PyTorch and JAX, and record it in chapters/data/speed.csv
+bench: $(READY) ## time rnnlib against PyTorch, JAX and itself with less memory; recorded in chapters/data
 	$(BIN)/python -m pip install -q --no-build-isolation -e '.[bench]'
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/checkpoint.py
 
 lock: ## resolve requirements.txt anew into requirements.lock (needs uv)
 	uv pip compile requirements.txt --no-emit-package rnnlib --python-version 3.11 \

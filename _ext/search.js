@@ -14,6 +14,9 @@ const SAME = [
   "figure picture diagram drawing plot",
   "convert translate port",
   "bug wrong slip",
+  "truncate cut detach",
+  "checkpoint recompute rematerialize",
+  "rtrl forward online",
 ].map((line) => line.split(" "));
 
 // British and American spelling are one: initialise, behaviour, modelling, centre.

@@ -6,6 +6,7 @@ a Matplotlib figure, `jacobians` needs SciPy; everything else needs only NumPy a
 
 __all__ = [
     "cells",
+    "checkpoint",
     "checks",
     "exchange",
     "figures",
@@ -26,4 +27,5 @@ __all__ = [
     "symbolic",
     "tasks",
     "train",
+    "truncation",
 ]

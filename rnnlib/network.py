@@ -127,23 +127,40 @@ def pass_both_ways(network, weights, x, y, mask=None, start=None):
     run = forward(network, weights, x, start)
     E, r = weighted_loss(network, run.z, y, mask)
     d_readout, layers, d_start, _ = _backward(network, weights, run, r)
+    return run, E, Weights(layers, d_readout, learned_start(weights, d_start, start))
+
+
+def learned_start(weights, d_start, start=None):
+    """Return dE/d(weights.start) from dE/dstart (B, n) per layer: 0 if another `start` was given."""
     learned = 1.0 if start is None else 0.0
-    d_start = map_tree(lambda d: learned * d.sum(axis=0), d_start) if weights.start else ()
-    return run, E, Weights(layers, d_readout, d_start)
+    return map_tree(lambda d: learned * d.sum(axis=0), d_start) if weights.start else ()
 
 
 def weighted_loss(network, z, y, mask):
     """Return E and r = dE/dz (T, B, o), every step weighted by the mask; where it is 0, y does not matter."""
     expect("y", y, z.shape, like=z)
+    return weigh(network, z, y, step_weights(network, z.shape[:2], mask))
+
+
+def step_weights(network, shape, mask=None):
+    """Return how much each step counts in E: the mask (T, B), or 1, over its sum if E is a mean.
+
+    Without a mask this is one number, since all of `shape` (T, B) count alike.
+    """
     if mask is None:
-        E, r = network.loss(z, y)
-        share = np.array(1 / E.size if network.mean else 1, y.dtype)
-        return share * E.sum(), share * r
-    weight = expect("mask", _numbers(mask), z.shape[:-1])
+        return np.array(1 / np.prod(shape) if network.mean else 1.0)
+    weight = expect("mask", _numbers(mask), shape)
     if (weight < 0).any() or not weight.any():
         raise ValueError("mask must not be negative, and must count at least one step")
-    E, r = network.loss(z, np.where(weight[..., None] > 0, y, 0))  # a fill value, squared, would be inf * 0
-    weight = (weight / weight.sum() if network.mean else weight).astype(y.dtype)
+    return weight / weight.sum() if network.mean else weight
+
+
+def weigh(network, z, y, weight):
+    """Return E and r = dE/dz of some steps, each with its weight of `step_weights`."""
+    weight = weight.astype(y.dtype)
+    if weight.ndim:
+        y = np.where(weight[..., None] > 0, y, 0)  # a fill value, squared, would be inf * 0
+    E, r = network.loss(z, y)
     return (weight * E).sum(), weight[..., None] * r
 
 

@@ -14,6 +14,7 @@ from .network import forward, pass_both_ways
 from .optimize import Optimizer, clip_by_norm
 from .params import add, leaves, norm, not_finite
 from .shapes import positive, whole
+from .truncation import windows
 
 
 class History(NamedTuple):
@@ -105,10 +106,9 @@ def _rng(seed, k):
 
 def _learn(plan, weights, state, x, y, mask=None):
     """Take one step, an update per window; return (weights, state), and the loss and the largest norm."""
-    size, mask = plan.window or len(x), np.ones(np.shape(x)[:2]) if mask is None else np.asanyarray(mask)
+    mask = np.ones(np.shape(x)[:2]) if mask is None else np.asanyarray(mask)
     loss, largest, start = 0.0, 0.0, None
-    for t in range(0, len(x), size):
-        now = slice(t, t + size)
+    for now in windows(len(x), plan.window or len(x)):
         if mask.any() and not mask[now].any():  # nothing to learn from, and perhaps much to remember
             start = forward(plan.network, weights, x[now], start).end
             continue

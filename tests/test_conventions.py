@@ -1,21 +1,21 @@
-"""The recorded states of other libraries' GRUs are what the libraries give, where they are installed."""
+"""What is recorded of other libraries is what they give, where they are installed."""
 
-import importlib.util
-from pathlib import Path
-
+import conventions
+import detach
 import numpy as np
 import pytest
+import witness
 
-SPEC = importlib.util.spec_from_file_location(
-    "conventions", Path(__file__).resolve().parent.parent / "tools" / "conventions.py"
-)
-conventions = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(conventions)
+
+def table(name):
+    """Return the rows of a record, as lists of words."""
+    text = (conventions.FILE.parent / f"{name}.csv").read_text(encoding="utf-8")
+    return [line.split(";") for line in text.splitlines()[2:]]
 
 
 @pytest.fixture(scope="module")
 def recorded():
-    rows = [line.split(";") for line in conventions.FILE.read_text(encoding="utf-8").splitlines()[2:]]
+    rows = table("gru_states")
     return {name: np.array([row[2:] for row in rows if row[0] == name], float) for name, *_ in rows}
 
 
@@ -41,3 +41,18 @@ def test_keras_gives_the_recorded_states(reset_after, recorded, monkeypatch):
     pytest.importorskip("keras", reason="Keras is not installed")
     theirs = recorded[f"Keras, reset_after={reset_after}"]
     np.testing.assert_allclose(conventions.keras(inputs(), reset_after), theirs, rtol=1e-6)
+
+
+def test_pytorch_gives_the_recorded_loss_and_gradient_when_a_state_is_detached():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    assert [way for way, *_ in table("detach")] == list(detach.WAYS)
+    for way, *numbers in table("detach"):
+        E, gradient = detach.loss_and_gradient(detach.WAYS[way])
+        np.testing.assert_allclose([E, *gradient.ravel()], np.array(numbers, float), rtol=1e-12)
+
+
+def test_pytorch_bears_the_recorded_witness():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    for states in (witness.cubic, witness.tanh):
+        theirs = np.array([row[2] for row in table("witness") if row[0] == states.__name__], float)
+        np.testing.assert_allclose(witness.ask(states), theirs, rtol=1e-12, atol=1e-13)

@@ -80,6 +80,45 @@ def extremes(lib):
         assert lib.readout.softmax(z).tolist() == [[1, 0], [0, 1]]
 
 
+def cutting(lib):
+    """A cut is where the factors say, a horizon as long as it says, and the learned start keeps its share."""
+    p = point(CELLS["lstm"], 2, sizes=SQUARE)
+    net, given = lib.network.Network(lib.cells.LSTM, mean=True), (p.weights, p.x, p.y)
+    whole = lib.network.loss_and_gradient(net, *given, p.mask)
+    uncut = lib.truncation.loss_and_gradient(net, *given, np.array([1, 1.0, 1]), p.mask)
+    halves, run = [], None
+    for now in lib.truncation.windows(4, 2):
+        run = lib.network.forward(net, p.weights, p.x[now], run.end if run else None)
+        r = lib.network.weigh(net, run.z, p.y[now], (p.mask / p.mask.sum())[now])[1]
+        halves.append(lib.network.backward(net, p.weights, run, r))
+    readout, layers = (lib.params.add(*(half[k] for half in halves)) for k in (0, 1))
+    early = lib.params.map_tree(lambda d: d.sum(axis=0), halves[0][2])
+    factors = lib.truncation.window_factors(4, 2)
+    cut = lib.truncation.loss_and_gradient(net, *given, factors, p.mask)
+    assert gap(uncut, whole) < 1e-13
+    assert gap(cut, (whole[0], lib.network.Weights(layers, readout, early))) < 1e-13
+    assert gap(lib.truncation.horizon(net, *given, 2, 2, p.mask), cut) < 1e-13
+    assert gap(lib.truncation.horizon(net, *given, 3, 4, p.mask), whole) < 1e-13
+    half = lib.truncation.loss_and_gradient(net, *given, (1 + factors) / 2, p.mask)
+    assert gap(lib.params.add(half[1], half[1]), lib.params.add(cut[1], whole[1])) < 1e-13
+    assert set(lib.truncation.random_factors(np.random.default_rng(0), 99, 0.2)) == {0, 1.25}
+
+
+def recomputing(lib):
+    """Whatever the budget, the gradient is that of one pass, and as few segments as can be are run again."""
+    p = point(CELLS["lstm"], 2, sizes=(9, 3, 3, 3, 3))
+    net, given = lib.network.Network(lib.cells.LSTM, mean=True), (p.weights, p.x, p.y, p.mask)
+    whole = lib.network.loss_and_gradient(net, *given)
+    state, step = lib.checkpoint.sizes(net, *given[:3])
+    assert step > state
+    for budget in (None, step + 3 * state, 2 * step + 4 * state, 9 * step + 3 * state):
+        assert gap(lib.checkpoint.loss_and_gradient(net, *given, budget=budget), whole) < 1e-13
+    refuses(ValueError, lib.checkpoint.loss_and_gradient, net, *given, budget=step + 2 * state)
+    for slots, fewest in ((1, 36), (2, 17), (3, 13), (9, 8)):
+        runs = [k - i for action, i, k in lib.checkpoint.plan(9, slots) if action == "run"]
+        assert sum(runs) == fewest == lib.checkpoint.reruns(9, slots)
+
+
 def border(lib):
     """What does not fit is refused."""
     p, net = point(CELLS["tanh"], sizes=SQUARE), lib.network.Network(lib.cells.TANH)
@@ -600,6 +639,43 @@ BUGS = {
             "        norms[:, k] = np.linalg.norm(errors, axis=1)\n        errors = errors @ J[k]\n",
             "        errors = errors @ J[k]\n        norms[:, k] = np.linalg.norm(errors, axis=1)\n",
         ),
+    },
+    ("truncation", cutting): {
+        "a window has a step too many": ("slice(t, min(t + size, length))", "slice(t, t + size + 1)"),
+        "the cut comes a step late": ("- 1 :: size] = 0", ":: size] = 0"),
+        "what is kept is not made up for": (">= rate) / (1 - rate)", ">= rate)"),
+        "the state does not go on": ("        state = run.end\n", ""),
+        "the factor is that of the block before": (
+            "factors[end - 1]) if carry",
+            "factors[end - 2]) if carry",
+        ),
+        "no error passes a factor": ("if carry else None", "if False else None"),
+        "the start hears the last stretch": ("d_start = early if first == 0 else d_start", "d_start = early"),
+        "a horizon hears losses twice": ("< now.start, 0, counts", "< first, 0, counts"),
+        "a horizon is too long by a step": (
+            "max(0, now.stop - back)",
+            "max(0, now.stop - back - 1)",
+        ),
+        "a horizon starts from the wrong state": ("run.after(first - begun)", "run.end"),
+        "the start hears one window": (
+            "starts += [early] if first == 0 else []",
+            "starts = [early] if now.start == 0 else starts",
+        ),
+    },
+    ("checkpoint", recomputing): {
+        "the carry is dropped": (
+            "backward(network, weights, run, r, carry)",
+            "backward(network, weights, run, r)",
+        ),
+        "segments run again begin anew": ("x[t : t + size], kept[k])", "x[t : t + size])"),
+        "every segment has the mask of the first": ("counts[now], kept", "counts[: (k - i) * size], kept"),
+        "the means are those of the segments": ("counts[now], kept", "counts[now] * T, kept"),
+        "a slot is wasted": ("(middle, last, s - 1)", "(middle, last, max(1, s - 2))"),
+        "a stretch is too long": (
+            "min(comb(s + r - 1, s), last - first - comb(s + r - 2, s - 1))",
+            "last - first - comb(s + r - 2, s - 1)",
+        ),
+        "a budget is overdrawn by a state": ("// state - 2", "// state - 1"),
     },
     ("regularize", keeping_norms): {
         "omega has no minus one": ("otherwise=1) - 1", "otherwise=1)"),
