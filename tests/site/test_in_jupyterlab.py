@@ -30,8 +30,9 @@ OPEN = """async (path) => {
   const cells = panel.content.widgets, inCell = (selector) =>
     cells.flatMap((cell) => [...cell.node.querySelectorAll(selector)]);
   const waits = (cell) => cell.model.type === "markdown" && !cell.node.querySelector(".myst")?.textContent;
-  while (cells.some(waits)) await new Promise((done) => setTimeout(done, 100));
+  for (let k = 0; k < 600 && cells.some(waits); k++) await new Promise((done) => setTimeout(done, 100));
   const shown = {
+    waiting: cells.flatMap((cell, k) => (waits(cell) ? [k] : [])),
     text: inCell(".myst").map((part) => part.textContent).join("\\n"),
     empty: inCell(".myst a").filter((link) => !link.textContent.trim() || !link.getAttribute("href"))
       .map((link) => link.outerHTML),
@@ -93,6 +94,7 @@ def test_jupyterlab_shows_every_chapter_with_words_for_roles_and_evidence_folded
         page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=60_000)
         for name, notebook in CHAPTERS.items():
             shown = page.evaluate(OPEN, f"{name}.ipynb")
+            assert shown["waiting"] == [], name
             assert re.findall(r"\{[\w:-]+\}`.*|:::.*", shown["text"]) == [], name
             assert shown["empty"] == [], name
             hidden = [k for k, cell in enumerate(notebook.cells) if "jupyter" in cell.metadata]
