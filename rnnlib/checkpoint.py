@@ -7,11 +7,9 @@ back through, and `plan` reaches this [griewank2000]. The schedule of sqrt(T) is
 
 from math import comb, sqrt
 
-import numpy as np
-
-from .network import Weights, backward, forward, learned_start, step_weights, weigh
+from .network import Weights, backward, counts, forward, learned_start, weigh
 from .params import add, zeros_like
-from .shapes import expect, whole
+from .shapes import whole
 
 
 def plan(length, slots):
@@ -54,9 +52,7 @@ def loss_and_gradient(network, weights, x, y, mask=None, start=None, budget=None
     that runs the fewest steps twice is taken; without a budget, the one of least memory that runs none more
     often, with some sqrt(T) states. Raises ValueError if the budget is too small, and says what a step takes.
     """
-    T, B, _ = expect("x", x, ("T", "B", "m")).shape
-    expect("y", y, (T, B, "o"))
-    counts = np.broadcast_to(step_weights(network, (T, B), mask), (T, B))
+    count, T = counts(network, x, y, mask), len(x)
     size, slots = _segments(T, *sizes(network, weights, x, y, start), budget)
     kept, E, gradient, carry = {0: start}, 0.0, zeros_like(weights), None
     for action, i, k in plan(-(-T // size), slots):
@@ -66,16 +62,16 @@ def loss_and_gradient(network, weights, x, y, mask=None, start=None, budget=None
                 kept[k] = forward(network, weights, x[t : t + size], kept[k]).end
         else:
             now = slice(i * size, k * size)
-            there = x[now], y[now], counts[now], kept.pop(i)
+            there = x[now], y[now], count[now], kept.pop(i)
             part, d_weights, carry = _there_and_back(network, weights, *there, carry)
             E, gradient = E + part, add(gradient, d_weights)
     return E, gradient._replace(start=learned_start(weights, carry, start))
 
 
-def _there_and_back(network, weights, x, y, counts, state, carry):
+def _there_and_back(network, weights, x, y, count, state, carry):
     """Return E, dE/dweights and the carry of a segment; its tape is gone with the return."""
     run = forward(network, weights, x, state)
-    E, r = weigh(network, run.z, y, counts)
+    E, r = weigh(network, run.z, y, count)
     d_readout, layers, carry, _ = backward(network, weights, run, r, carry)
     return E, Weights(layers, d_readout, zeros_like(weights.start)), carry
 

@@ -155,6 +155,13 @@ def step_weights(network, shape, mask=None):
     return weight / weight.sum() if network.mean else weight
 
 
+def counts(network, x, y, mask=None):
+    """Return how much each step counts in E, (T, B), or raise ValueError if x, y and the mask do not fit."""
+    T, B, _ = expect("x", x, ("T", "B", "m")).shape
+    expect("y", y, (T, B, "o"))
+    return np.broadcast_to(step_weights(network, (T, B), mask), (T, B))
+
+
 def weigh(network, z, y, weight):
     """Return E and r = dE/dz of some steps, each with its weight of `step_weights`."""
     weight = weight.astype(y.dtype)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .network import Weights, backward, forward, learned_start, step_weights, weigh
+from .network import Weights, backward, counts, forward, learned_start, weigh
 from .params import add, scale, zeros_like
 from .shapes import expect, fraction, whole
 
@@ -44,24 +44,24 @@ def loss_and_gradient(network, weights, x, y, factors, mask=None, start=None):
     factors (T-1,) holds factor_1 .. factor_{T-1}. The other arguments, and what is raised, are those of
     network.loss_and_gradient. What lies between two zeros is kept in memory, not more.
     """
-    counts = _check(network, x, y, mask)
+    count = counts(network, x, y, mask)
     expect("factors", factors, (len(x) - 1,))
     E, gradient, state, d_start = 0.0, zeros_like(weights), start, None
     for first, end in pairwise([0, *np.flatnonzero(factors == 0) + 1, len(x)]):
         now = slice(first, end)
-        between = x[now], y[now], counts[now], factors[first : end - 1]
+        between = x[now], y[now], count[now], factors[first : end - 1]
         part, d_weights, early, state = _stretch(network, weights, *between, state)
         E, gradient = E + part, add(gradient, d_weights)
         d_start = early if first == 0 else d_start
     return E, gradient._replace(start=learned_start(weights, d_start, start))
 
 
-def _stretch(network, weights, x, y, counts, factors, state):
+def _stretch(network, weights, x, y, count, factors, state):
     """Go through steps between zeros; return E, dE/dweights, dE/dstart, and the states after."""
     runs, E, gradient, carry = [], 0.0, zeros_like(weights), None
     for first, end in pairwise([0, *np.flatnonzero(factors != 1) + 1, len(x)]):
         run = forward(network, weights, x[first:end], state)
-        runs.append((run, *weigh(network, run.z, y[first:end], counts[first:end]), end))
+        runs.append((run, *weigh(network, run.z, y[first:end], count[first:end]), end))
         state = run.end
     for run, part, r, end in reversed(runs):
         late = scale(carry, factors[end - 1]) if carry else None
@@ -80,23 +80,16 @@ def horizon(network, weights, x, y, every, back, mask=None, start=None):
     every, back = whole("every", every, 1), whole("back", back, 1)
     if back < every:
         raise ValueError(f"back is {back}, but must be at least every, {every}: no loss may be left out")
-    counts = _check(network, x, y, mask)
+    count = counts(network, x, y, mask)
     E, gradient, begun, run, starts = 0.0, zeros_like(weights), 0, None, []
     for now in windows(len(x), every):
         first = max(0, now.stop - back)
         state = run.after(first - begun) if run else start
         begun, run = first, forward(network, weights, x[first : now.stop], state)
-        ours = np.where(np.arange(first, now.stop)[:, None] < now.start, 0, counts[first : now.stop])
+        ours = np.where(np.arange(first, now.stop)[:, None] < now.start, 0, count[first : now.stop])
         part, r = weigh(network, run.z, y[first : now.stop], ours)
         d_readout, layers, early, _ = backward(network, weights, run, r)
         E, gradient = E + part, add(gradient, Weights(layers, d_readout, gradient.start))
         starts += [early] if first == 0 else []
     d_start = reduce(add, starts)
     return E, gradient._replace(start=learned_start(weights, d_start, start))
-
-
-def _check(network, x, y, mask):
-    """Return how much each step counts, (T, B), or raise ValueError."""
-    T, B, _ = expect("x", x, ("T", "B", "m")).shape
-    expect("y", y, (T, B, "o"))
-    return np.broadcast_to(step_weights(network, (T, B), mask), (T, B))

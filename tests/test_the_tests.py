@@ -651,7 +651,7 @@ BUGS = {
         ),
         "no error passes a factor": ("if carry else None", "if False else None"),
         "the start hears the last stretch": ("d_start = early if first == 0 else d_start", "d_start = early"),
-        "a horizon hears losses twice": ("< now.start, 0, counts", "< first, 0, counts"),
+        "a horizon hears losses twice": ("< now.start, 0, count", "< first, 0, count"),
         "a horizon is too long by a step": (
             "max(0, now.stop - back)",
             "max(0, now.stop - back - 1)",
@@ -668,8 +668,8 @@ BUGS = {
             "backward(network, weights, run, r)",
         ),
         "segments run again begin anew": ("x[t : t + size], kept[k])", "x[t : t + size])"),
-        "every segment has the mask of the first": ("counts[now], kept", "counts[: (k - i) * size], kept"),
-        "the means are those of the segments": ("counts[now], kept", "counts[now] * T, kept"),
+        "every segment has the mask of the first": ("count[now], kept", "count[: (k - i) * size], kept"),
+        "the means are those of the segments": ("count[now], kept", "count[now] * T, kept"),
         "a slot is wasted": ("(middle, last, s - 1)", "(middle, last, max(1, s - 2))"),
         "a stretch is too long": (
             "min(comb(s + r - 1, s), last - first - comb(s + r - 2, s - 1))",
