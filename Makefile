@@ -14,7 +14,7 @@ LATEX := latexmk texlive-xetex texlive-latex-extra texlive-fonts-recommended \
 	fonts-texgyre fonts-texgyre-math fonts-dejavu-core fontconfig
 
 .DEFAULT_GOAL := help
-.PHONY: help book lite pdf latex test processors reseed mutants oldest newest run lab torch bench lock clean
+.PHONY: help book lite pdf latex test processors reseed mutants runs oldest newest run lab torch bench lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ reseed: $(READY) ## re-run every chapter with other seeds, ten times; what fails
 
 mutants: $(READY) ## spoil every check of every chapter; what is not noticed is not checked
 	$(BIN)/python tools/mutants.py
+
+runs: $(READY) ## run what is missing of the recorded runs (NAMES="recall adding", SCHEDULER=tcp://...)
+	$(BIN)/python tools/experiments.py $(NAMES) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 oldest: BOUNDS = -E 's/>=([^,]*).*/==\1/'
 newest: BOUNDS = ''

@@ -1,12 +1,10 @@
-"""The recorded runs of the book: `python tools/experiments.py recall` writes chapters/data/recall.csv.
+"""The recorded runs of the book: `python tools/experiments.py recall` fills chapters/data/recall.csv.
 
 A row is one training run: its settings; the ratio |dE/dh_0| / |dE/dh_T| before training; the loss at update
 20; after how many updates it was last examined, on sequences it had not seen; how wrong its answers were
 then, and whether that counts as solved. `tests/test_recorded_runs.py` runs rows again, taken at random.
 """
 
-import csv
-import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -14,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from rnnlib import initialize, network, optimize, readout, regularize, tasks
 from rnnlib.cells import GRU, LSTM, RELU, TANH
@@ -226,19 +223,7 @@ EXPERIMENTS = {
 }
 
 
-def record(name):
-    """Run an experiment, all of its runs, and write them down."""
-    experiment = EXPERIMENTS[name]
-    with (DATA / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# python tools/experiments.py {name} (numpy {np.__version__})\n")
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(Settings._fields + Result._fields)
-        for settings in tqdm(experiment.runs):
-            result = run(experiment, settings)
-            table.writerow([*settings, *(f"{value:.10g}" for value in result)])
-            file.flush()
-
-
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        record(name)
+    import sweep
+
+    sweep.command(__file__)
