@@ -1,5 +1,6 @@
 """Recorded runs as tasks of a cluster: the rows are the same, and none is lost with whatever is killed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -114,7 +114,7 @@ def begun(squares):
     return log.read_text().split() if log.exists() else []
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(*command, **options):
     process = start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
     try:
@@ -124,13 +124,13 @@ def running(*command, **options):
             kill(process)
 
 
-@contextmanager
+@contextlib.contextmanager
 def scheduler(tmp_path):
     """Start a scheduler on 127.0.0.1; give its process and its address."""
     about = tmp_path / "scheduler.json"
     at = "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", about
     with running("-m", "distributed.cli.dask_scheduler", *at) as process:
-        until(about.exists)
+        until(lambda: about.exists() and about.read_text().rstrip().endswith("}"))
         yield process, json.loads(about.read_text())["address"]
 
 
@@ -162,6 +162,13 @@ def test_the_cores_of_this_machine_run_what_is_missing_and_nothing_else(squares)
     assert record.read_text() == text
     assert begun(squares)[20:] == ["7", "7"]
     assert swept(squares, "quick") == (0, "Nothing is missing.\n")
+
+
+def test_a_cluster_that_is_there_already_is_in_nobodys_way(squares):
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # the port of Dask's own pages may be taken already
+            stack.enter_context(socket.create_server(("", 8787)))
+        assert swept(squares, "quick") == (0, "")
 
 
 def test_rows_from_two_workers_of_a_cluster_are_those_of_one_process_digit_for_digit(squares, tmp_path):

@@ -53,12 +53,11 @@ class Record:
         return tuple(map(str, settings))
 
     def missing(self):
-        """Return which of the runs have no row."""
-        return [k for k, settings in enumerate(self.runs) if self.rows[self.key(settings)] is None]
+        """Return the runs that have no row."""
+        return [settings for settings in self.runs if self.rows[self.key(settings)] is None]
 
-    def add(self, k, result):
-        """Write down the result of run k: the rows that are there, in the order of the runs."""
-        settings = self.runs[k]
+    def add(self, settings, result):
+        """Write down the result of a run: the rows that are there, in the order of the runs."""
         self.rows[self.key(settings)] = [*settings, *(f"{value:.10g}" for value in result)]
         beside = self.path.with_suffix(".part")
         with beside.open("w", newline="", encoding="utf-8") as file:
@@ -69,11 +68,10 @@ class Record:
         os.replace(beside, self.path)
 
 
-def task(module, name, k):
-    """Run the k-th run of an experiment, where the module is."""
+def task(module, name, settings):
+    """Run an experiment once, where the module is."""
     module = importlib.import_module(module)
-    experiment = module.EXPERIMENTS[name]
-    return tuple(module.run(experiment, experiment.runs[k]))
+    return tuple(module.run(module.EXPERIMENTS[name], module.Settings(*settings)))
 
 
 def source():
@@ -91,7 +89,7 @@ def cluster(scheduler):
     """Give a client of the scheduler, or of a cluster on this machine: a worker for every core."""
     if scheduler is None:
         with (
-            LocalCluster(n_workers=CPU_COUNT, threads_per_worker=1, dashboard_address=None) as local,
+            LocalCluster(n_workers=CPU_COUNT, threads_per_worker=1, dashboard_address="127.0.0.1:0") as local,
             Client(local) as client,
         ):
             yield client
@@ -131,7 +129,7 @@ def require_the_same(client):
 def sweep(module, names, scheduler=None):
     """Run what is missing of the named experiments, and write it down; exit with a sentence if that fails."""
     records = {name: Record(module, name) for name in names}
-    missing = [(name, k) for name, record in records.items() for k in record.missing()]
+    missing = [(name, settings) for name, record in records.items() for settings in record.missing()]
     if not missing:
         print("Nothing is missing.")
         return
@@ -139,14 +137,17 @@ def sweep(module, names, scheduler=None):
     with cluster(scheduler) as client:
         require_the_same(client)
         client.upload_file(module.__file__)
-        futures = {client.submit(task, module.__name__, *run, pure=False): run for run in missing}
+        futures = {
+            client.submit(task, module.__name__, name, tuple(settings), pure=False): (name, settings)
+            for name, settings in missing
+        }
         for future in tqdm(as_completed(futures), total=len(futures), unit="row"):
-            name, k = futures[future]
+            name, settings = futures[future]
             if future.status == "finished":
-                records[name].add(k, future.result())
+                records[name].add(settings, future.result())
             elif future.status == "error":
                 error = future.exception()
-                failed.append(f"{name}, {records[name].runs[k]}: {type(error).__name__}: {error}")
+                failed.append(f"{name}, {settings}: {type(error).__name__}: {error}")
             else:
                 lost += 1
     if lost:
