@@ -16,6 +16,7 @@ __all__ = [
     "interactive",
     "jacobians",
     "kernels",
+    "linear",
     "network",
     "optimize",
     "params",

@@ -98,6 +98,40 @@ def temporal_order_baseline():
     return float(np.log(4))
 
 
+def parity(rng, T, B):
+    """Say at every step whether the ones so far are odd in number: m = 1 (-1 or 1), o = 2 classes."""
+    T, B = _sizes("parity", T, 1, B)
+    bits = rng.integers(2, size=(T, B))
+    return 2.0 * bits[..., None] - 1, one_hot(bits.cumsum(axis=0) % 2, 2), np.ones((T, B))
+
+
+def parity_baseline():
+    """Return ln 2: softmax cross-entropy of a fair coin, in nats."""
+    return float(np.log(2))
+
+
+def counting(rng, T, B):
+    """Predict the next symbol of a^k b^k, which ends with $ [gers2001]: m = o = 3 (a, b, $).
+
+    k is uniform in 1 .. T/2. There are T + 1 steps, the first shows $, and padding is $. After the first b
+    every symbol is known to who has counted; only these k steps count.
+    """
+    T, B = _sizes("counting", T, 2, B)
+    k, t = rng.integers(1, T // 2 + 1, size=B), np.arange(T + 1)[:, None]
+    following = np.where(t < k, 0, np.where(t < 2 * k, 1, 2))
+    shown = np.concatenate([np.full((1, B), 2), following[:-1]])
+    return one_hot(shown, 3), one_hot(following, 3), np.where((t > k) & (t <= 2 * k), 1.0, 0.0)
+
+
+def counting_baseline(T):
+    """Return the entropy of the next symbol at a counted step t, b or $, given t alone: in nats."""
+    T = whole("T", T, 2)
+    lengths = [[k for k in range(1, T // 2 + 1) if k < t <= 2 * k] for t in range(T + 1)]
+    ends = [(len(ks), sum(2 * k == t for k in ks) / len(ks)) for t, ks in enumerate(lengths) if ks]
+    entropy = sum(-count * (p * np.log(p) + (1 - p) * np.log1p(-p)) for count, p in ends if 0 < p < 1)
+    return float(entropy / sum(count for count, _ in ends))
+
+
 REBER = "BTPSXVE"
 _EDGES = {0: "T1 P2", 1: "S1 X3", 2: "T2 V4", 3: "X2 S5", 4: "P3 V5"}  # state: symbol and next state, twice
 

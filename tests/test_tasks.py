@@ -14,6 +14,8 @@ DRAWN = {
     "adding": (tasks.adding, 7, 7, 2, 1),
     "copy_memory": (tasks.copy_memory, 7, 27, 10, 9),
     "temporal_order": (tasks.temporal_order, 23, 23, 6, 4),
+    "parity": (tasks.parity, 7, 7, 1, 2),
+    "counting": (tasks.counting, 7, 8, 3, 3),
     "reber": (tasks.reber, 15, 15, 7, 7),
 }
 every_task = pytest.mark.parametrize(("task", "T", "steps", "m", "o"), DRAWN.values(), ids=list(DRAWN))
@@ -46,6 +48,8 @@ def test_a_task_depends_on_the_rng_alone(task, T, steps, m, o):
         (tasks.adding, 2),
         (tasks.copy_memory, 1),
         (tasks.temporal_order, 10),
+        (tasks.parity, 1),
+        (tasks.counting, 2),
         (tasks.reber, 8),
     ],
     ids=list(DRAWN),
@@ -121,6 +125,30 @@ def test_temporal_order_names_the_order_of_the_two_marks():
     assert asked_at_the_end(mask)
 
 
+def test_parity_says_at_every_step_whether_the_ones_so_far_are_odd_in_number():
+    x, y, mask = tasks.parity(rng(), 9, 200)
+    assert set(np.unique(x)) == {-1, 1}
+    for b in range(200):
+        signs = [np.prod(-x[: t + 1, b, 0]) for t in range(9)]  # -1 for every one
+        assert (y[:, b].argmax(axis=1) == (np.array(signs) < 0)).all()
+    assert (mask == 1).all()
+
+
+@pytest.mark.parametrize("T", [2, 7, 12])
+def test_counting_shows_as_many_b_as_a_and_counts_the_steps_after_the_first_b(T):
+    x, y, mask = tasks.counting(rng(), T, 300)
+    letters, lengths = np.array(list("ab$")), set()
+    for b in range(300):
+        shown = "".join(letters[x[:, b].argmax(axis=1)])
+        wanted = "".join(letters[y[:, b].argmax(axis=1)])
+        k = shown.count("a")
+        lengths.add(k)
+        assert wanted == ("a" * k + "b" * k).ljust(T + 1, "$")
+        assert shown == "$" + wanted[:-1]
+        assert np.flatnonzero(mask[:, b]).tolist() == list(range(k + 1, 2 * k + 1))
+    assert lengths == set(range(1, T // 2 + 1))
+
+
 # the grammar's graph, read off as an expression by eliminating its states
 AFTER_X_OR_P = "(?:XT*VP)*(?:S|XT*VV)"
 REBER = re.compile(f"B([TP])B(?:TS*X{AFTER_X_OR_P}|PT*V(?:V|P{AFTER_X_OR_P}))E\\1E")
@@ -164,6 +192,10 @@ def test_baselines_are_the_losses_of_the_best_constant_answers():
     y = tasks.adding(rng(), 5, B)[1][-1]
     assert y.mean() == pytest.approx(1, abs=0.02)
     assert y.var() / 2 == pytest.approx(tasks.adding_baseline(), rel=0.05)
+    assert entropy(tasks.parity(rng(), 3, B)[1][-1]) == pytest.approx(tasks.parity_baseline(), rel=1e-3)
+    _, y, mask = tasks.counting(rng(), 9, B)
+    shares = [m.sum() * entropy(step[m > 0]) for step, m in zip(y, mask, strict=True) if m.any()]
+    assert sum(shares) / mask.sum() == pytest.approx(tasks.counting_baseline(9), rel=0.01)
     T, symbols, length = 4, 3, 2
     answers = tasks.copy_memory(rng(), T, B, symbols, length)[1]
     baseline = tasks.copy_memory_baseline(T, symbols, length)
