@@ -20,7 +20,7 @@ def rng(*seed):
 @every_task
 def test_perfect_answers_are_never_wrong_and_others_are(name):
     task = arena.TASKS[name]
-    x, y, mask = task.draw(rng(1), 50)
+    x, y, mask = task.draw(rng(1), task.T, 50)
     m, o = task.sizes
     assert (x.shape[2], y.shape[2]) == (m, o)
     assert x.shape[:2] == y.shape[:2] == mask.shape
@@ -53,10 +53,10 @@ def test_the_digits_are_those_of_the_source_and_none_is_learned_and_examined():
     assert 16 * x[:8, 0, 0].sum() == 5 + 13 + 9 + 1  # the first row of the first image
     assert 16 * x.sum() == pytest.approx(561718)
     task = arena.TASKS["digits"]
-    unseen, y, _ = task.examine(rng(), arena.UNSEEN)
+    unseen, y, _ = task.examine(rng(), 64, arena.UNSEEN)
     assert (unseen == x[:, 1200:]).all()
     assert (y[-1].argmax(axis=1) == classes[1200:]).all()
-    learned = {image.tobytes() for image in task.draw(rng(), 20000)[0].swapaxes(0, 1)}
+    learned = {image.tobytes() for image in task.draw(rng(), 64, 20000)[0].swapaxes(0, 1)}
     assert len(learned) == 1200
     assert not learned & {image.tobytes() for image in unseen.swapaxes(0, 1)}
 
@@ -64,18 +64,19 @@ def test_the_digits_are_those_of_the_source_and_none_is_learned_and_examined():
 @every_contender
 def test_a_run_is_the_same_twice_and_knows_its_settings(name, monkeypatch):
     monkeypatch.setattr(arena, "UPDATES", 3)
-    settings = arena.Settings("counting", name, 1.0, 1e-2, 7)
+    settings = arena.Settings("counting", 40, name, 1.0, 1e-2, 7)
     once = arena.run(None, settings)
     assert once == arena.run(None, settings)
     assert once.loss != arena.run(None, settings._replace(seed=8)).loss
     assert once.loss != arena.run(None, settings._replace(rate=1e-3)).loss
+    assert once.loss != arena.run(None, settings._replace(T=20)).loss
     assert once.solved == (once.wrong < 0.01)
 
 
 def test_a_run_that_overflows_is_lost_and_ends(monkeypatch):
     monkeypatch.setattr(arena, "UPDATES", 30)
     with np.errstate(over="ignore", invalid="ignore"):
-        lost = arena.run(None, arena.Settings("adding", "irnn", float("inf"), 1e3, 0))
+        lost = arena.run(None, arena.Settings("adding", 100, "irnn", float("inf"), 1e3, 0))
     assert (lost.loss, lost.wrong, lost.solved) == (np.inf, np.inf, 0)
 
 
@@ -86,8 +87,8 @@ def test_the_rate_chosen_solves_most_and_then_errs_least(monkeypatch, tmp_path):
     most, least = arena.CASES[0], arena.CASES[1]
     rows = []
     for s in runs:
-        solved = int(s[:3] == most and s.rate == 3e-3 and s.seed == 101)
-        wrong = 0.4 if s[:3] == least and s.rate == 1e-2 else 0.5
+        solved = int(s[:4] == most and s.rate == 3e-3 and s.seed == 101)
+        wrong = 0.4 if s[:4] == least and s.rate == 1e-2 else 0.5
         rows.append(",".join(map(str, (*s, 9, 1.0, wrong, solved))))
     record = tmp_path / "arena_rates.csv"
     record.write_text("\n".join(["# made by", "head", *rows]))

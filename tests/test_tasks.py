@@ -212,6 +212,30 @@ def test_a_task_refuses_sizes_that_are_no_whole_numbers_and_a_batch_of_none(task
             getattr(tasks, task)(rng(), T, B)
 
 
+def test_how_wrong_answers_are_is_counted_at_the_steps_that_count():
+    y = np.eye(3)[[[0, 1], [2, 0], [1, 1]]]
+    z, mask = 5.0 * y, np.array([[1.0, 0], [1, 1], [0, 1]])
+    z[0, 1], z[2, 0] = np.eye(3)[2], 9  # what does not count
+    assert tasks.share_of_errors(z, y, mask) == 0
+    assert tasks.mean_square(y, y, mask) == 0
+    z[1, 0] = [1, 0, 0]  # one class of four
+    assert tasks.share_of_errors(z, y, mask) == 1 / 4
+    assert tasks.mean_square(y + np.array([3.0, 0, 0]), y, mask) == 3
+    assert tasks.mean_square(y + mask[..., None] - 1, y, mask) == 0
+
+
+def test_an_outer_error_of_reber_is_one_of_the_second_last_symbol_alone():
+    _, y, mask = tasks.reber(rng(), 30, 40)
+    z, T, P = y.copy(), tasks.REBER.index("T"), tasks.REBER.index("P")
+    last = mask.sum(axis=0).astype(int) - 1
+    for b in range(40):
+        z[: last[b] - 1, b] = z[last[b] :, b] = 0
+    assert tasks.outer_errors(z, y, mask) == 0
+    for b in range(10):
+        z[last[b] - 1, b, [T, P]] = z[last[b] - 1, b, [P, T]]
+    assert tasks.outer_errors(z, y, mask) == 1 / 4
+
+
 def test_one_hot_takes_no_more_memory_than_its_rows():
     tracemalloc.start()
     rows = tasks.one_hot(np.arange(10), 30_000)

@@ -2,6 +2,7 @@
 
     python tools/arena.py arena_rates   # three rates, three seeds each, for every task and contender
     python tools/arena.py arena         # ten other seeds, at the rate that solved most, or erred least
+    python tools/arena.py arena_lengths # three tasks again, clipped, at this rate, shorter and longer
 
 A row is one training run: its settings, its units, the loss per counted step on sequences that it has not
 seen, how wrong its answers are there, and whether that counts as solved. All of them make `UPDATES` updates
@@ -9,9 +10,10 @@ of Adam, whether they have solved the task before or not.
 """
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cache, partial
-from itertools import count, groupby, product
+from itertools import count, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +34,7 @@ class Settings(NamedTuple):
     """One run; the threshold bounds the global norm of the gradient."""
 
     task: str
+    T: int
     contender: str
     threshold: float
     rate: float
@@ -48,9 +51,10 @@ class Result(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What is asked for: draw(rng, B) -> x, y, mask; solved means wrong(z, y, mask) < least."""
+    """What is asked for: draw(rng, T, B) -> x, y, mask; solved means wrong(z, y, mask) < least."""
 
     draw: Callable
+    T: int  # in the arena
     sizes: tuple  # m, o
     wrong: Callable
     least: float = 0.01
@@ -64,30 +68,15 @@ class Experiment(NamedTuple):
     runs: list
 
 
-def share_of_errors(z, y, mask):
-    """Return the share of counted steps at which another class than the right one is likeliest."""
-    return np.mean((z.argmax(axis=2) != y.argmax(axis=2))[mask > 0])
-
-
-def mean_square(z, y, mask):
-    return np.mean((z - y)[mask > 0] ** 2)
-
-
 def late_errors(z, y, mask):
     """Return the share of errors in the second half of the steps."""
     half = len(z) // 2
-    return share_of_errors(z[half:], y[half:], mask[half:])
+    return tasks.share_of_errors(z[half:], y[half:], mask[half:])
 
 
 def word_errors(z, y, mask, length=5):
     """Return the share of errors in the copy of the word."""
-    return share_of_errors(z[-length:], y[-length:], mask[-length:])
-
-
-def outer_errors(z, y, mask):
-    """Return the share of Reber strings whose second last symbol, T or P, is not the likeliest answer."""
-    steps, strings = mask.sum(axis=0).astype(int) - 2, np.arange(mask.shape[1])
-    return np.mean(z[steps, strings].argmax(axis=1) != y[steps, strings].argmax(axis=1))
+    return tasks.share_of_errors(z[-length:], y[-length:], mask[-length:])
 
 
 @cache
@@ -98,33 +87,30 @@ def images():
     return np.array(pixels).T[..., None] / 16, np.array([int(row[0]) for row in rows])
 
 
-def digits(rng, B, first, end):
-    """Draw images from a part of the file, or take all of it."""
+def answered(chosen):
+    """Return the images of these numbers as a task: x, y and mask of T = 64 steps."""
     x, classes = images()
-    chosen = rng.integers(first, end, size=B) if B else np.arange(first, end)
     y, mask = np.zeros((64, len(chosen), 10)), np.zeros((64, len(chosen)))
     y[-1], mask[-1] = np.eye(10)[classes[chosen]], 1
     return x[:, chosen], y, mask
 
 
-def of_length(task, T, **options):
-    return lambda rng, B: task(rng, T, B, **options)
-
-
+LEARNED, EXAMINED = range(1200), range(1200, 1797)  # of the images
 TASKS = {
-    "recall": Task(of_length(tasks.recall, 200), (2, 2), share_of_errors),
-    "adding": Task(of_length(tasks.adding, 100), (2, 1), mean_square, loss=readout.squared_error),
-    "copy": Task(of_length(tasks.copy_memory, 50, symbols=4, length=5), (6, 5), word_errors),
-    "order": Task(of_length(tasks.temporal_order, 100), (6, 4), share_of_errors),
-    "reber": Task(of_length(tasks.reber, 40), (7, 7), outer_errors),
-    "parity": Task(of_length(tasks.parity, 40), (1, 2), late_errors),
-    "counting": Task(of_length(tasks.counting, 40), (3, 3), share_of_errors),
+    "recall": Task(tasks.recall, 100, (2, 2), tasks.share_of_errors),
+    "adding": Task(tasks.adding, 100, (2, 1), tasks.mean_square, loss=readout.squared_error),
+    "copy": Task(partial(tasks.copy_memory, symbols=4, length=5), 50, (6, 5), word_errors),
+    "order": Task(tasks.temporal_order, 100, (6, 4), tasks.share_of_errors),
+    "reber": Task(tasks.reber, 40, (7, 7), tasks.outer_errors),
+    "parity": Task(tasks.parity, 40, (1, 2), late_errors),
+    "counting": Task(tasks.counting, 40, (3, 3), tasks.share_of_errors),
     "digits": Task(
-        partial(digits, first=0, end=1200),
+        lambda rng, T, B: answered(rng.choice(LEARNED, B)),
+        64,
         (1, 10),
-        share_of_errors,
+        tasks.share_of_errors,
         least=0.1,
-        examine=lambda rng, B: digits(rng, None, 1200, 1797),
+        examine=lambda rng, T, B: answered(EXAMINED),
     ),
 }
 
@@ -190,47 +176,55 @@ def run(experiment, settings):
     state = optimizer.init(weights)
     try:
         for k in range(UPDATES):
-            _, gradient = objective(net, weights, *task.draw(np.random.default_rng([s.seed, 2, k]), BATCH))
+            _, gradient = objective(
+                net, weights, *task.draw(np.random.default_rng([s.seed, 2, k]), s.T, BATCH)
+            )
             gradient = optimize.clip_by_norm(gradient, s.threshold)[0]
             state, update = optimizer.update(state, gradient)
             weights = add(weights, update)
-        x, y, mask = (task.examine or task.draw)(np.random.default_rng([s.seed, 1]), UNSEEN)
+        x, y, mask = (task.examine or task.draw)(np.random.default_rng([s.seed, 1]), s.T, UNSEEN)
         z = network.forward(net, weights, x).z if cell else linear.forward(weights, x)[0]
-    except (FloatingPointError, ValueError):  # overflow: the run is lost
+    except FloatingPointError:  # overflow: the run is lost
         return Result(n, np.inf, np.inf, 0)
     loss, wrong = network.weighted_loss(net, z, y, mask)[0], task.wrong(z, y, mask)
     return Result(n, loss, wrong, int(wrong < task.least))
 
 
 def chosen():
-    """Return {(task, contender, threshold): rate}, once all rates have been tried."""
+    """Return {(task, T, contender, threshold): rate}, once all rates have been tried."""
     path = DATA / "arena_rates.csv"
     if not path.exists():
         return {}
     _, _, *lines = path.read_text(encoding="utf-8").splitlines()
     if len(lines) < len(EXPERIMENTS["arena_rates"].runs):
         return {}
-    rows = [(*row[:2], *map(float, row[2:])) for row in csv.reader(lines)]
-    best = {}
-    for case, of_case in groupby(rows, key=lambda row: row[:3]):
-        tried = [(row[3], row[-1], row[-2]) for row in of_case]
-        merit = lambda rate, tried=tried: [
-            (-sum(solved), np.mean(wrong))
-            for _, solved, wrong in [zip(*[t for t in tried if t[0] == rate], strict=True)]
-        ]
-        best[case] = min(RATES, key=merit)
-    return best
+    tried = defaultdict(list)
+    for task, T, contender, *numbers in csv.reader(lines):
+        threshold, rate, _, _, _, wrong, solved = map(float, numbers)
+        tried[(task, int(T), contender, threshold), rate].append((-solved, wrong))
+    merit = {run: tuple(np.mean(rows, axis=0)) for run, rows in tried.items()}
+    return {case: min(RATES, key=lambda rate: merit[case, rate]) for case in CASES}
 
 
-CASES = list(product(TASKS, CONTENDERS, THRESHOLDS))
+CASES = [(name, task.T, *rest) for (name, task), *rest in product(TASKS.items(), CONTENDERS, THRESHOLDS)]
+SEEDS, SHORTER_AND_LONGER = range(10), (25, 50, 200)
 EXPERIMENTS = {
     "arena_rates": Experiment(
         [Settings(*case, rate, seed) for case in CASES for rate in RATES for seed in range(100, 103)]
     )
 }
-EXPERIMENTS["arena"] = Experiment(
-    [Settings(*case, rate, seed) for case, rate in chosen().items() for seed in range(10)]
-)
+EXPERIMENTS |= {
+    "arena": Experiment([Settings(*case, rate, seed) for case, rate in chosen().items() for seed in SEEDS]),
+    "arena_lengths": Experiment(
+        [
+            Settings(task, T, contender, threshold, rate, seed)
+            for (task, _, contender, threshold), rate in chosen().items()
+            if task in ("recall", "adding", "order") and threshold == 1
+            for T in SHORTER_AND_LONGER
+            for seed in SEEDS
+        ]
+    ),
+}
 
 if __name__ == "__main__":
     import sweep

@@ -66,20 +66,6 @@ class Experiment(NamedTuple):
     unseen: int = 1000  # sequences of an examination
 
 
-def share_of_errors(z, y, mask):
-    return np.mean(z[-1].argmax(axis=1) != y[-1].argmax(axis=1))
-
-
-def mean_square(z, y, mask):
-    return np.mean((z[-1] - y[-1]) ** 2)
-
-
-def outer_symbol(z, y, mask):
-    """Return the share of Reber strings whose second last symbol, T or P, is not the likeliest answer."""
-    steps, strings = mask.sum(axis=0).astype(int) - 2, np.arange(mask.shape[1])
-    return np.mean(z[steps, strings].argmax(axis=1) != y[steps, strings].argmax(axis=1))
-
-
 def run(experiment, settings, budget=None):
     """Train once, for at most `budget` updates or the experiment's own, and return the Result."""
     e, s = experiment, settings
@@ -139,7 +125,7 @@ def temporal_order(rate, methods):
         loss=readout.softmax_cross_entropy,
         batch=20,
         optimizer=optimize.sgd(rate),
-        wrong=share_of_errors,
+        wrong=tasks.share_of_errors,
         solved=0.01,
         every=100,
         budget=4000,
@@ -154,7 +140,7 @@ def reber(cell, units):
         loss=readout.softmax_cross_entropy,
         batch=20,
         optimizer=optimize.adam(1e-2),
-        wrong=outer_symbol,
+        wrong=tasks.outer_errors,
         solved=0.01,
         every=100,
         budget=4000,
@@ -169,7 +155,7 @@ EXPERIMENTS = {
         loss=readout.softmax_cross_entropy,
         batch=64,
         optimizer=optimize.adam(1e-3),
-        wrong=share_of_errors,
+        wrong=tasks.share_of_errors,
         solved=0.01,
         every=50,
         budget=600,
@@ -181,7 +167,7 @@ EXPERIMENTS = {
         loss=readout.squared_error,
         batch=20,
         optimizer=optimize.adam(1e-3),
-        wrong=mean_square,
+        wrong=tasks.mean_square,
         solved=0.01,
         every=100,
         budget=5000,
@@ -193,7 +179,7 @@ EXPERIMENTS = {
         loss=readout.squared_error,
         batch=20,
         optimizer=optimize.adam(1e-2),
-        wrong=mean_square,
+        wrong=tasks.mean_square,
         solved=0.01,
         every=100,
         budget=3000,
@@ -205,7 +191,7 @@ EXPERIMENTS = {
         loss=readout.softmax_cross_entropy,
         batch=32,
         optimizer=optimize.adam(1e-3),
-        wrong=share_of_errors,
+        wrong=tasks.share_of_errors,
         solved=0.01,
         every=25,
         budget=300,
