@@ -11,6 +11,7 @@ import csv
 import hashlib
 import math
 import random
+import sys
 import warnings
 from pathlib import Path
 
@@ -188,6 +189,23 @@ def test_a_mutant_that_cannot_run_is_told_apart():
 def test_what_is_mutated_leaves_no_trace():
     own, _ = tried("y = [0.5]\ny[0] += 1", "check('one', y[0], 1.5)", "check('still', y[0], 1.5)")
     assert set(own.values()) == {"caught"}
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        (STEP, "y = step(h)", "check('a step', y, [-2.6, -4.2])"),
+        (STEP, "check('shape', step(h).shape, (2,))", "check('all', step(h), [-2.6, -4.2])"),
+        ("y = [0.5]\ny[0] += 1", "check('one', y[0], 1.5)", "check('still', y[0], 1.5)"),
+        ("y = {'a': np.ones(3)}", "y['a'][1] *= 4\ncheck('four', y['a'].max(), 4.0)"),
+        ("a, b = 2, {}\nb[a] = [a]\nb[a] += [a + 1]\ncheck('b', b[a], [2, 3])", "check('b', b, {2: [2, 3]})"),
+        ("k, n = 3, 0\nwhile k > 0:\n    k = k - 1\n    n += 1\ncheck('steps', n, 3)",),
+    ],
+)
+def test_mutants_that_run_in_one_process_meet_the_same_fates(sources, monkeypatch):
+    forked = tried(*sources)
+    monkeypatch.setitem(sys.modules, "jax", None)
+    assert tried(*sources) == forked
 
 
 @pytest.mark.parametrize("source", ["check('fails', 1, 2)", "check('no name', unknown + 1, 2)"])

@@ -8,7 +8,9 @@ A chapter runs once. Before a block (the cells up to one with a check) it forks 
 the block, or of a function that the block calls. The child ends where a check fails or the time is up
 (caught), where a name or a shape is wrong (raised: caught as well), or with the block (survived). A mutant of
 a function has survived only if no later block that calls the function notices it either. What both sides of
-a check rest on is rather its example than its claim: such mutants are counted apart.
+a check rest on is rather its example than its claim: such mutants are counted apart. A chapter that runs JAX
+cannot be forked, because its threads would stay behind: there the mutants run one after the other in the same
+process, and names, arrays, lists and dictionaries are put back after each.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from typing import NamedTuple
 import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import yaml
 from dependence import Leaf, binds, blocks, called, defined, sites, verb
 from mutations import NEIGHBOURS, changed, draw, mutants, wrapped
@@ -85,8 +88,51 @@ def fork(statements, space, seconds):
         os._exit(code)
 
 
+def late(*_):
+    raise TimeoutError
+
+
+def copies(value):
+    """Yield what can change inside of a value, each with a copy of it."""
+    if isinstance(value, list | dict) or (isinstance(value, np.ndarray) and value.flags.writeable):
+        yield value, value.copy()
+    if isinstance(value, list | dict | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from copies(part)
+
+
+def put_back(value, kept):
+    """Make what a value holds what it was."""
+    if isinstance(value, dict):
+        value.clear()
+        value.update(kept)
+    else:
+        value[:] = kept
+
+
+def in_turn(statements, space, seconds):
+    """Run statements in this process, for some seconds at most, and put everything back."""
+    kept, handler = list(copies(space)), signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        execute(statements, space)
+        return "survived"
+    except (AssertionError, TimeoutError):
+        return "caught"
+    except Exception:
+        return "raised"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, handler)
+        plt.close("all")
+        for value, before in kept:
+            put_back(value, before)
+
+
 def fates(programs, space, seconds, width=1):
     """Run each program in a child, `width` at once; return what became of each."""
+    if "jax" in sys.modules:
+        return [in_turn(program, space, seconds) for program in programs]
     found = []
     for k in range(0, len(programs), width):
         for child in [fork(program, space, seconds) for program in programs[k : k + width]]:
