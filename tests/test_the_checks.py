@@ -197,7 +197,7 @@ def test_what_is_mutated_leaves_no_trace():
         (STEP, "y = step(h)", "check('a step', y, [-2.6, -4.2])"),
         (STEP, "check('shape', step(h).shape, (2,))", "check('all', step(h), [-2.6, -4.2])"),
         ("y = [0.5]\ny[0] += 1", "check('one', y[0], 1.5)", "check('still', y[0], 1.5)"),
-        ("y = {'a': np.ones(3)}", "y['a'][1] *= 4\ncheck('four', y['a'].max(), 4.0)"),
+        ("y = {'a': np.ones(3), 'b': np.array(1.0)}", "y['a'][1] *= 4\ncheck('four', y['a'].max(), 4.0)"),
         ("a, b = 2, {}\nb[a] = [a]\nb[a] += [a + 1]\ncheck('b', b[a], [2, 3])", "check('b', b, {2: [2, 3]})"),
         ("k, n = 3, 0\nwhile k > 0:\n    k = k - 1\n    n += 1\ncheck('steps', n, 3)",),
     ],

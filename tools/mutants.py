@@ -107,7 +107,7 @@ def put_back(value, kept):
         value.clear()
         value.update(kept)
     else:
-        value[:] = kept
+        value[... if isinstance(value, np.ndarray) else slice(None)] = kept
 
 
 def in_turn(statements, space, seconds):
