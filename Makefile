@@ -56,8 +56,8 @@ reseed: $(READY) ## re-run every chapter with other seeds, ten times; what fails
 mutants: $(READY) ## spoil every check of every chapter; what is not noticed is not checked
 	$(BIN)/python tools/mutants.py
 
-runs: $(READY) ## run what is missing of the recorded runs (NAMES="recall adding", SCHEDULER=tcp://...)
-	$(BIN)/python tools/experiments.py $(NAMES) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+runs: $(READY) ## run what is missing of the recorded runs (NAMES="recall adding", OF=arena, SCHEDULER=tcp://...)
+	$(BIN)/python tools/$(or $(OF),experiments).py $(NAMES) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 oldest: BOUNDS = -E 's/>=([^,]*).*/==\1/'
 newest: BOUNDS = ''

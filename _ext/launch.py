@@ -6,6 +6,8 @@ builds the chapters for the browser beside the book, sets LITE.
 
 import os
 
+WITH_JAX = ("chapters/real_frameworks",)  # which has no build for the browser
+
 
 def need_an_address(app, config):
     options = config.html_theme_options
@@ -16,7 +18,8 @@ def need_an_address(app, config):
 
 
 def run_in_the_browser(app, pagename, templatename, context, doctree):
-    if "LITE" in os.environ and context.get("page_source_suffix") == ".ipynb":
+    chapter = context.get("page_source_suffix") == ".ipynb" and pagename not in WITH_JAX
+    if "LITE" in os.environ and chapter:
         button = {
             "type": "link",
             "url": f"{context['pathto']('lite/lab/index.html', 1)}?path={pagename}.ipynb",

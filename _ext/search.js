@@ -17,6 +17,14 @@ const SAME = [
   "truncate cut detach",
   "checkpoint recompute rematerialize",
   "rtrl forward online",
+  "scan prefix associative blelloch",
+  "lru ssm s4 s5 mamba mingru minlstm",
+  "character char language",
+  "blank dropout",
+  "count smoothing backoff ngram",
+  "saliency connectivity derivative",
+  "elsewhere pytorch torch jax tensorflow keras framework",
+  "padding padded packed ragged",
 ].map((line) => line.split(" "));
 
 // British and American spelling are one: initialise, behaviour, modelling, centre.

@@ -4,6 +4,7 @@ import conventions
 import detach
 import numpy as np
 import pytest
+import real_frameworks
 import witness
 
 
@@ -56,3 +57,25 @@ def test_pytorch_bears_the_recorded_witness():
     for states in (witness.cubic, witness.tanh):
         theirs = np.array([row[2] for row in table("witness") if row[0] == states.__name__], float)
         np.testing.assert_allclose(witness.ask(states), theirs, rtol=1e-12, atol=1e-13)
+
+
+def test_pytorch_gives_what_is_recorded_of_its_words_and_networks():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    theirs = {(case, name): text for case, name, text in table("real_frameworks")}
+    found = {
+        (case, name): real_frameworks.entries(value)
+        for case, arrays in real_frameworks.everything().items()
+        for name, value in arrays.items()
+    }
+    assert list(found) == list(theirs)
+    for key, text in found.items():
+        if key in (("not finite", "anomaly mode"), ("start", "default dtype")):
+            assert text == theirs[key]
+        else:
+            values, recorded = (np.array(row.split(), float) for row in (text, theirs[key]))
+            np.testing.assert_allclose(values, recorded, rtol=1e-9, atol=1e-13, err_msg=str(key))
+
+
+def test_the_function_of_pytorch_that_the_chapter_shows_is_the_one_that_was_judged():
+    shown = (conventions.FILE.parent / "real_frameworks.txt").read_text(encoding="utf-8")
+    assert shown == real_frameworks.text()

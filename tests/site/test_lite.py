@@ -14,6 +14,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import launch
 import nbformat
 import pytest
 from browsing import new_page, serve
@@ -128,7 +129,9 @@ def site(staged):
 
 
 def test_every_chapter_is_there_as_it_is_after_a_cell_that_installs_rnnlib(staged):
-    for path in ROOT.glob("chapters/*.ipynb"):
+    runs = [path for path in ROOT.glob("chapters/*.ipynb") if f"chapters/{path.stem}" not in launch.WITH_JAX]
+    assert {path.name for path in runs} == {p.name for p in (staged / "files/chapters").glob("*.ipynb")}
+    for path in runs:
         first, *cells = nbformat.read(staged / "files" / "chapters" / path.name, as_version=4).cells
         assert first.source.splitlines()[-1] == "%pip install -q rnnlib[chapters]"
         assert cells == nbformat.read(path, as_version=4).cells

@@ -72,12 +72,17 @@ def test_two_builds_give_the_same_bytes(site, again):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "urls"), [(".ipynb", ["lite/lab/index.html?path=chapters/lstm.ipynb"]), (".md", [])]
+    ("page", "suffix", "urls"),
+    [
+        ("lstm", ".ipynb", ["lite/lab/index.html?path=chapters/lstm.ipynb"]),
+        ("real_frameworks", ".ipynb", []),
+        ("lstm", ".md", []),
+    ],
 )
-def test_make_lite_gives_chapters_and_no_other_pages_a_button_that_runs_them(suffix, urls, monkeypatch):
+def test_make_lite_gives_chapters_that_run_there_a_button_and_no_other_pages(page, suffix, urls, monkeypatch):
     monkeypatch.setenv("LITE", "1")
     context = {"page_source_suffix": suffix, "pathto": lambda path, _: path, "header_buttons": []}
-    launch.run_in_the_browser(None, "chapters/lstm", None, context, None)
+    launch.run_in_the_browser(None, f"chapters/{page}", None, context, None)
     assert [button["url"] for button in context["header_buttons"]] == urls
 
 
