@@ -87,8 +87,8 @@ def test_the_rate_chosen_solves_most_and_then_errs_least(monkeypatch, tmp_path):
     most, least = arena.CASES[0], arena.CASES[1]
     rows = []
     for s in runs:
-        solved = int(s[:4] == most and s.rate == 3e-3 and s.seed == 101)
-        wrong = 0.4 if s[:4] == least and s.rate == 1e-2 else 0.5
+        solved = int((s.task, s.contender) == most and s.rate == 3e-3 and s.seed == 101)
+        wrong = 0.4 if (s.task, s.contender) == least and s.rate == 1e-2 else 0.5
         rows.append(",".join(map(str, (*s, 9, 1.0, wrong, solved))))
     record = tmp_path / "arena_rates.csv"
     record.write_text("\n".join(["# made by", "head", *rows]))

@@ -2,7 +2,9 @@
 
     python tools/arena.py arena_rates   # three rates, three seeds each, for every task and contender
     python tools/arena.py arena         # ten other seeds, at the rate that solved most, or erred least
-    python tools/arena.py arena_lengths # three tasks again, clipped, at this rate, shorter and longer
+    python tools/arena.py arena_lengths # three tasks again, at this rate, shorter and longer
+
+Gradients are clipped, and in `arena` the same runs are made without clipping as well.
 
 A row is one training run: its settings, its units, the loss per counted step on sequences that it has not
 seen, how wrong its answers are there, and whether that counts as solved. All of them make `UPDATES` updates
@@ -27,7 +29,7 @@ from rnnlib.params import add, leaves
 
 DATA = Path(__file__).resolve().parent.parent / "chapters" / "data"
 PARAMETERS, UPDATES, BATCH, UNSEEN = 1500, 2000, 32, 1000
-RATES, THRESHOLDS, FEATURES = (1e-3, 3e-3, 1e-2), (float("inf"), 1.0), 16
+RATES, CLIP, FEATURES = (1e-3, 3e-3, 1e-2), 1.0, 16
 
 
 class Settings(NamedTuple):
@@ -191,7 +193,7 @@ def run(experiment, settings):
 
 
 def chosen():
-    """Return {(task, T, contender, threshold): rate}, once all rates have been tried."""
+    """Return {(task, contender): rate}, once all rates have been tried."""
     path = DATA / "arena_rates.csv"
     if not path.exists():
         return {}
@@ -199,29 +201,36 @@ def chosen():
     if len(lines) < len(EXPERIMENTS["arena_rates"].runs):
         return {}
     tried = defaultdict(list)
-    for task, T, contender, *numbers in csv.reader(lines):
-        threshold, rate, _, _, _, wrong, solved = map(float, numbers)
-        tried[(task, int(T), contender, threshold), rate].append((-solved, wrong))
+    for task, _, contender, *numbers in csv.reader(lines):
+        _, rate, _, _, _, wrong, solved = map(float, numbers)
+        tried[(task, contender), rate].append((-solved, wrong))
     merit = {run: tuple(np.mean(rows, axis=0)) for run, rows in tried.items()}
     return {case: min(RATES, key=lambda rate: merit[case, rate]) for case in CASES}
 
 
-CASES = [(name, task.T, *rest) for (name, task), *rest in product(TASKS.items(), CONTENDERS, THRESHOLDS)]
-SEEDS, SHORTER_AND_LONGER = range(10), (25, 50, 200)
+CASES, SEEDS = list(product(TASKS, CONTENDERS)), range(10)
 EXPERIMENTS = {
     "arena_rates": Experiment(
-        [Settings(*case, rate, seed) for case in CASES for rate in RATES for seed in range(100, 103)]
+        [
+            Settings(task, TASKS[task].T, contender, CLIP, rate, seed)
+            for (task, contender), rate, seed in product(CASES, RATES, range(100, 103))
+        ]
     )
 }
 EXPERIMENTS |= {
-    "arena": Experiment([Settings(*case, rate, seed) for case, rate in chosen().items() for seed in SEEDS]),
+    "arena": Experiment(
+        [
+            Settings(task, TASKS[task].T, contender, threshold, rate, seed)
+            for ((task, contender), rate), threshold, seed in product(
+                chosen().items(), (CLIP, float("inf")), SEEDS
+            )
+        ]
+    ),
     "arena_lengths": Experiment(
         [
-            Settings(task, T, contender, threshold, rate, seed)
-            for (task, _, contender, threshold), rate in chosen().items()
-            if task in ("recall", "adding", "order") and threshold == 1
-            for T in SHORTER_AND_LONGER
-            for seed in SEEDS
+            Settings(task, T, contender, CLIP, rate, seed)
+            for ((task, contender), rate), T, seed in product(chosen().items(), (25, 50, 200), SEEDS)
+            if task in ("recall", "adding", "order")
         ]
     ),
 }
