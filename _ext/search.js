@@ -20,7 +20,6 @@ const SAME = [
   "scan prefix associative blelloch",
   "lru ssm s4 s5 mamba mingru minlstm",
   "character char language",
-  "blank dropout",
   "count smoothing backoff ngram",
   "saliency connectivity derivative",
   "elsewhere pytorch torch jax tensorflow keras framework",

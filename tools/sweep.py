@@ -17,6 +17,7 @@ import contextlib
 import csv
 import hashlib
 import importlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -89,7 +90,12 @@ def cluster(scheduler):
     """Give a client of the scheduler, or of a cluster on this machine: a worker for every core."""
     if scheduler is None:
         with (
-            LocalCluster(n_workers=CPU_COUNT, threads_per_worker=1, dashboard_address="127.0.0.1:0") as local,
+            LocalCluster(
+                n_workers=CPU_COUNT,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,  # a worker that says goodbye too late
+            ) as local,
             Client(local) as client,
         ):
             yield client
