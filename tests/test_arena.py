@@ -80,20 +80,21 @@ def test_a_run_that_overflows_is_lost_and_ends(monkeypatch):
     assert (lost.loss, lost.wrong, lost.solved) == (np.inf, np.inf, 0)
 
 
-def test_the_rate_chosen_solves_most_and_then_errs_least(monkeypatch, tmp_path):
+def test_the_rate_chosen_solves_most_then_errs_least_then_loses_least(monkeypatch, tmp_path):
     monkeypatch.setattr(arena, "DATA", tmp_path)
     assert arena.chosen() == {}
     runs = arena.EXPERIMENTS["arena_rates"].runs
-    most, least = arena.CASES[0], arena.CASES[1]
+    most, least, lost, even = arena.CASES[:4]
     rows = []
     for s in runs:
         solved = int((s.task, s.contender) == most and s.rate == 3e-3 and s.seed == 101)
         wrong = 0.4 if (s.task, s.contender) == least and s.rate == 1e-2 else 0.5
-        rows.append(",".join(map(str, (*s, 9, 1.0, wrong, solved))))
+        loss = 0.9 if (s.task, s.contender) == lost and s.rate == 1e-2 else 1.0
+        rows.append(",".join(map(str, (*s, 9, loss, wrong, solved))))
     record = tmp_path / "arena_rates.csv"
     record.write_text("\n".join(["# made by", "head", *rows]))
     found = arena.chosen()
     assert list(found) == arena.CASES
-    assert (found[most], found[least], found[arena.CASES[2]]) == (3e-3, 1e-2, 1e-3)
+    assert [found[case] for case in (most, least, lost, even)] == [3e-3, 1e-2, 1e-2, 1e-3]
     record.write_text("\n".join(["# made by", "head", *rows[:-1]]))
     assert arena.chosen() == {}

@@ -164,6 +164,13 @@ def test_the_cores_of_this_machine_run_what_is_missing_and_nothing_else(squares)
     assert swept(squares, "quick") == (0, "Nothing is missing.\n")
 
 
+def test_a_worker_of_this_machine_has_one_thread_and_keeps_the_memory_of_its_arrays():
+    names = *sweep.MALLOC, "OPENBLAS_NUM_THREADS"
+    with sweep.cluster(None) as client:
+        (found,) = set(client.run(lambda: tuple(os.environ[name] for name in names)).values())
+    assert found == (str(2**30), str(2**30), "1")
+
+
 def test_a_cluster_that_is_there_already_is_in_nobodys_way(squares):
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # the port of Dask's own pages may be taken already

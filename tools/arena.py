@@ -1,7 +1,7 @@
 """The arena: which network learns which task, with equal parameters, equal updates, and rates to choose from.
 
     python tools/arena.py arena_rates   # three rates, three seeds each, for every task and contender
-    python tools/arena.py arena         # ten other seeds, at the rate that solved most, or erred least
+    python tools/arena.py arena         # ten other seeds, at the rate that solved most, erred or lost least
     python tools/arena.py arena_lengths # three tasks again, at this rate, shorter and longer
 
 Gradients are clipped, and in `arena` the same runs are made without clipping as well.
@@ -202,8 +202,8 @@ def chosen():
         return {}
     tried = defaultdict(list)
     for task, _, contender, *numbers in csv.reader(lines):
-        _, rate, _, _, _, wrong, solved = map(float, numbers)
-        tried[(task, contender), rate].append((-solved, wrong))
+        _, rate, _, _, loss, wrong, solved = map(float, numbers)
+        tried[(task, contender), rate].append((-solved, wrong, loss))
     merit = {run: tuple(np.mean(rows, axis=0)) for run, rows in tried.items()}
     return {case: min(RATES, key=lambda rate: merit[case, rate]) for case in CASES}
 

@@ -22,12 +22,14 @@ import os
 import sys
 from pathlib import Path
 
+import dask
 import numpy as np
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, as_completed
 from tqdm import tqdm
 
 LIKE = "python", "numpy", "distributed"  # of these the workers must have the driver's version
+MALLOC = "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"  # or Dask's workers ask for every array anew
 PATIENCE = 30  # seconds for a scheduler to answer, and for its first worker
 CURE = "start it from an environment with requirements.lock and this checkout (make .venv/.ready)."
 
@@ -90,6 +92,7 @@ def cluster(scheduler):
     """Give a client of the scheduler, or of a cluster on this machine: a worker for every core."""
     if scheduler is None:
         with (
+            dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": 2**30 for name in MALLOC}),
             LocalCluster(
                 n_workers=CPU_COUNT,
                 threads_per_worker=1,
