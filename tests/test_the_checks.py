@@ -200,6 +200,11 @@ def test_what_is_mutated_leaves_no_trace():
         ("y = {'a': np.ones(3), 'b': np.array(1.0)}", "y['a'][1] *= 4\ncheck('four', y['a'].max(), 4.0)"),
         ("a, b = 2, {}\nb[a] = [a]\nb[a] += [a + 1]\ncheck('b', b[a], [2, 3])", "check('b', b, {2: [2, 3]})"),
         ("k, n = 3, 0\nwhile k > 0:\n    k = k - 1\n    n += 1\ncheck('steps', n, 3)",),
+        (
+            "new = np.random.default_rng\nrng = new(1)",
+            "y = rng.random(2)\ncheck('drawn', y, new(1).random(2))",
+            "y = rng.random(2)\ncheck('and then', y, new(1).random(4)[2:])",
+        ),
     ],
 )
 def test_mutants_that_run_in_one_process_meet_the_same_fates(sources, monkeypatch):

@@ -10,7 +10,7 @@ the block, or of a function that the block calls. The child ends where a check f
 a function has survived only if no later block that calls the function notices it either. What both sides of
 a check rest on is rather its example than its claim: such mutants are counted apart. A chapter that runs JAX
 cannot be forked, because its threads would stay behind: there the mutants run one after the other in the same
-process, and names, arrays, lists and dictionaries are put back after each.
+process, and names, arrays, lists, dictionaries and generators are put back after each.
 """
 
 import argparse
@@ -96,6 +96,8 @@ def copies(value):
     """Yield what can change inside of a value, each with a copy of it."""
     if isinstance(value, list | dict) or (isinstance(value, np.ndarray) and value.flags.writeable):
         yield value, value.copy()
+    if isinstance(value, np.random.Generator):
+        yield value, value.bit_generator.state
     if isinstance(value, list | dict | tuple):
         for part in value.values() if isinstance(value, dict) else value:
             yield from copies(part)
@@ -103,7 +105,9 @@ def copies(value):
 
 def put_back(value, kept):
     """Make what a value holds what it was."""
-    if isinstance(value, dict):
+    if isinstance(value, np.random.Generator):
+        value.bit_generator.state = kept
+    elif isinstance(value, dict):
         value.clear()
         value.update(kept)
     else:
