@@ -1,30 +1,16 @@
 """The character model: its text, and recorded runs of it that begin again as they did."""
 
-import csv
-import hashlib
-import random
 from itertools import islice
 
 import character_model
 import numpy as np
 import pytest
+from recorded import drawn, rows
 
 from rnnlib.files import data
 
 EXPERIMENT = character_model.EXPERIMENTS["character_model"]
-
-
-def rows():
-    """Return the record as a list of (Settings, Result)."""
-    _, _, *lines = data("character_model.csv").read_text(encoding="utf-8").splitlines()
-    kinds = (str, int, float, float, int)
-    return [
-        (
-            character_model.Settings(*(kind(text) for kind, text in zip(kinds, line, strict=False))),
-            character_model.Result(*map(float, line[5:])),
-        )
-        for line in csv.reader(lines)
-    ]
+RECORDED = rows(character_model, "character_model")
 
 
 def test_the_text_is_whole_and_split_by_position():
@@ -40,20 +26,18 @@ def test_the_text_is_whole_and_split_by_position():
 
 
 def test_every_run_is_recorded_once_in_order():
-    assert [settings for settings, _ in rows()] == EXPERIMENT.runs
+    assert [settings for settings, _ in RECORDED] == EXPERIMENT.runs
 
 
 def test_a_run_kept_the_weights_that_were_best_on_the_validation_text():
     first = character_model.Result._fields.index("valid_100")
-    for _, result in rows():
+    for _, result in RECORDED:
         assert result.stopped == 100 * (1 + np.argmin(result[first:]))
         assert (result.test == result.last) == (result.stopped == character_model.UPDATES)
 
 
 def test_runs_taken_at_random_begin_as_recorded():
-    found = rows()
-    draw = random.Random(hashlib.sha256(repr(found).encode()).digest())
-    for settings, recorded in draw.sample(found, 2):
+    for settings, recorded in drawn(RECORDED, 2):
         begun = list(islice(character_model.learn(settings, character_model.UPDATES), 100))
         net, weights, _ = begun[-1]
         tokens, symbols, valid, test = character_model.text()

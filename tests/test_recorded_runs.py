@@ -8,44 +8,13 @@ that differ in their last digits (the identity start of the adding problem takes
 the same row): what is recorded may lie outside of the three by half.
 """
 
-import csv
-import hashlib
-import importlib.util
-import random
-from functools import partial
-from pathlib import Path
+from contextlib import nullcontext
 
-import numpy as np
+import experiments
 import pytest
+from recorded import drawn, rounded_otherwise, rows
 
-from rnnlib import initialize
-from rnnlib.params import map_tree
-
-ROOT = Path(__file__).resolve().parent.parent
-SPEC = importlib.util.spec_from_file_location("experiments", ROOT / "tools" / "experiments.py")
-experiments = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(experiments)
-
-
-def rows(name):
-    """Return the recorded (Settings, Result) pairs of an experiment."""
-    _, header, *lines = (experiments.DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    assert header == ",".join(experiments.Settings._fields + experiments.Result._fields)
-    values = [[kind(text) for kind, text in zip(TYPES, line, strict=True)] for line in csv.reader(lines)]
-    n = len(experiments.Settings._fields)
-    return [(experiments.Settings(*row[:n]), experiments.Result(*row[n:])) for row in values]
-
-
-TYPES = (int, str, str, float, float, float, int, float, float, int, float, int)
-RECORDED = {name: rows(name) for name in experiments.EXPERIMENTS}
-
-
-def drawn(name, count, where=lambda settings, result: True):
-    """Take rows at random, but the same ones for the same file."""
-    chosen = [row for row in RECORDED[name] if where(*row)]
-    return random.Random(hashlib.sha256(repr(RECORDED[name]).encode()).digest()).sample(chosen, count)
-
-
+RECORDED = {name: rows(experiments, name) for name in experiments.EXPERIMENTS}
 every_experiment = pytest.mark.parametrize("name", experiments.EXPERIMENTS)
 
 
@@ -62,27 +31,16 @@ def test_a_run_counts_as_solved_if_its_answers_say_so_and_otherwise_used_up_its_
         assert result.solved or result.updates == experiment.budget
 
 
-FIRST_WEIGHTS = initialize.weights
-
-
 def run(experiment, settings, nudge=None, **limits):
     """Run a row again; with `nudge`, from weights moved by at most one unit in the last place."""
-    with pytest.MonkeyPatch.context() as patch:
-        if nudge is not None:
-            patch.setattr(initialize, "weights", partial(rounded_otherwise, nudge))
+    with nullcontext() if nudge is None else rounded_otherwise(nudge):
         return experiments.run(experiment, settings, **limits)
-
-
-def rounded_otherwise(seed, *arguments, **options):
-    rng, eps = np.random.default_rng(seed), np.finfo(float).eps
-    weights = FIRST_WEIGHTS(*arguments, **options)
-    return map_tree(lambda W: W * (1 + eps * rng.integers(-1, 2, W.shape)), weights)
 
 
 @every_experiment
 def test_rows_taken_at_random_begin_as_recorded(name, record_property):
     chaotic, count, experiment = 0, 2 if name == "recall_long" else 4, experiments.EXPERIMENTS[name]
-    for settings, recorded in drawn(name, count):
+    for settings, recorded in drawn(RECORDED[name], count):
         again = run(experiment._replace(unseen=1000), settings, budget=20)
         moved = run(experiment._replace(unseen=1), settings, nudge=0, budget=20)
         assert again.ratio == pytest.approx(recorded.ratio, rel=1e-6)
@@ -112,7 +70,7 @@ LONGEST = {
 @pytest.mark.parametrize(("name", "longest"), LONGEST.items())
 def test_a_short_run_taken_at_random_ends_as_recorded(name, longest):
     experiment = experiments.EXPERIMENTS[name]
-    ((settings, recorded),) = drawn(name, 1, lambda s, r: r.solved and r.updates <= longest)
+    ((settings, recorded),) = drawn(RECORDED[name], 1, lambda s, r: r.solved and r.updates <= longest)
     again = [run(experiment, settings)]
     if again[0].updates != recorded.updates:  # on this processor; what would another rounding give?
         again += [run(experiment, settings, nudge) for nudge in (0, 1)]
