@@ -2,7 +2,7 @@
 
     python tools/arena.py arena_rates   # three rates, three seeds each, for every task and contender
     python tools/arena.py arena         # ten other seeds, at the rate that solved most, erred or lost least
-    python tools/arena.py arena_lengths # three tasks again, at this rate, shorter and longer
+    python tools/arena.py arena_lengths # three tasks again, at this rate, in fewer steps
 
 Gradients are clipped, and in `arena` the same runs are made without clipping as well.
 
@@ -229,7 +229,7 @@ EXPERIMENTS |= {
     "arena_lengths": Experiment(
         [
             Settings(task, T, contender, CLIP, rate, seed)
-            for ((task, contender), rate), T, seed in product(chosen().items(), (25, 50, 200), SEEDS)
+            for ((task, contender), rate), T, seed in product(chosen().items(), (12, 25, 50), SEEDS)
             if task in ("recall", "adding", "order")
         ]
     ),
