@@ -18,6 +18,8 @@ const SAME = [
   "checkpoint recompute rematerialize",
   "rtrl forward online",
   "scan prefix associative blelloch",
+  "arena benchmark",
+  "interval confidence clopper binomial",
   "lru ssm s4 s5 mamba mingru minlstm",
   "character char language",
   "count smoothing backoff ngram",
