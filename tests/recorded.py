@@ -30,12 +30,12 @@ def drawn(recorded, count, where=lambda settings, result: True):
 
 
 @contextmanager
-def rounded_otherwise(seed):
-    """Move all first weights by at most one unit in the last place, as another processor might."""
+def rounded_otherwise(seed, dtype=float):
+    """Move all first weights by at most one unit in the last place of dtype, as another processor might."""
     rng, first = np.random.default_rng(seed), initialize.weights
 
     def moved(*arguments, **options):
-        eps = np.finfo(float).eps
+        eps = np.finfo(dtype).eps
         return map_tree(lambda W: W * (1 + eps * rng.integers(-1, 2, W.shape)), first(*arguments, **options))
 
     with pytest.MonkeyPatch.context() as patch:

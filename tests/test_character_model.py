@@ -5,7 +5,7 @@ from itertools import islice
 import character_model
 import numpy as np
 import pytest
-from recorded import drawn, rows
+from recorded import drawn, rounded_otherwise, rows
 
 from rnnlib.files import data
 
@@ -36,14 +36,24 @@ def test_a_run_kept_the_weights_that_were_best_on_the_validation_text():
         assert (result.test == result.last) == (result.stopped == character_model.UPDATES)
 
 
-def test_runs_taken_at_random_begin_as_recorded():
-    for settings, recorded in drawn(RECORDED, 2):
+def test_runs_taken_at_random_begin_as_recorded(record_property):
+    chaotic, count = 0, 3
+    for settings, recorded in drawn(RECORDED, count):
         begun = list(islice(character_model.learn(settings, character_model.UPDATES), 100))
+        with rounded_otherwise(0, np.float32):
+            moved = list(islice(character_model.learn(settings, character_model.UPDATES), 100))
         net, weights, _ = begun[-1]
         tokens, symbols, valid, test = character_model.text()
         given = character_model.WARM
         held_out = character_model.bits(
             net, weights, tokens[valid - given : test], given, np.eye(symbols, dtype=np.float32)
         )
-        assert np.mean([loss for *_, loss in begun]) == pytest.approx(recorded.train_100, rel=1e-3)
-        assert held_out.mean() == pytest.approx(recorded.valid_100, rel=1e-2)
+        train = np.mean([loss for *_, loss in begun])
+        # a tanh network amplifies one rounding until its losses differ in the third digit
+        same = train == pytest.approx(np.mean([loss for *_, loss in moved]), rel=1e-6)
+        chaotic += not same
+        assert train == pytest.approx(recorded.train_100, rel=1e-5 if same else 2e-2)
+        assert held_out.mean() == pytest.approx(recorded.valid_100, rel=1e-4 if same else 5e-2)
+    alike = f"{count - chaotic} of {count} rows begin as recorded, {chaotic} are chaotic"
+    record_property("shown", f"character_model: {alike}")
+    assert chaotic < count
